@@ -1,0 +1,170 @@
+"""The conventions, written once, and the arrays that only make sense together.
+
+Coordinates
+    Photo frame: x right, y down, **z towards the camera**, all in pixels of the photo; pixel centres at whole
+    coordinates. UV frame: (u, v) = (column, row) of the 256 x 256 layout; a centre u there is 2u + 1/2 in a 512 layout.
+Colours
+    Photos are uint8, RGB or one channel. Inside compose and render they are float32 in [0, 1]; RGB is sRGB-encoded, NIR
+    reflectance is linear.
+Angles
+    Head pose is R = Rz(roll) Ry(yaw) Rx(pitch); yaw > 0 the face turns to the image's right, pitch > 0 up, roll > 0
+    clockwise in the image. Radians inside, degrees where a name ends in ``_deg``.
+Points
+    The iBUG 68 points, counted from 0, the image's left side first. Five points are image-left eye, image-right eye, nose
+    tip, image-left mouth corner, image-right mouth corner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.errors import ShapeError
+
+Photo8: TypeAlias = npt.NDArray[np.uint8]  # (H, W, 3) RGB or (H, W), uint8
+Image: TypeAlias = npt.NDArray[np.float32]  # (H, W, C) in [0, 1], C = 3 (RGB, sRGB-encoded) or 1 (NIR)
+Texture: TypeAlias = npt.NDArray[np.float32]  # (S, S, C) in [0, 1], indexed [v, u]
+Alpha: TypeAlias = npt.NDArray[np.float32]  # (H, W) or (S, S) in [0, 1]
+Points2: TypeAlias = npt.NDArray[np.float32]  # (N, 2) x, y
+Points3: TypeAlias = npt.NDArray[np.float32]  # (N, 3) x, y, z
+Matrix: TypeAlias = npt.NDArray[np.float64]  # (3, 3), or (2, 3) where a name says crop_from_photo
+Spectrum: TypeAlias = Literal["nir", "vis"]
+
+UV_SIZE = 256
+
+
+class Validity(IntEnum):
+    """Where the position of a texel comes from."""
+
+    ABSENT = 0  # the layout has no surface here
+    MEASURED = 1  # the reconstructor saw it
+    EXTRAPOLATED = 2  # continued smoothly from what it saw (Face Mesh: forehead rim, outer cheek, ears)
+    STRETCHED = 3  # below the jaw and beside the cheek, by the written formula of reconstruct/stretch.py
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle in pixels of the photo; edges may lie outside it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face as a detector gives it."""
+
+    box: Box
+    score: float  # in [0, 1]
+    points: Points2  # (K, 2) pixels; BlazeFace gives six: image-left eye, image-right eye, nose, mouth, two ears; or (0, 2)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Head rotation in radians; see the module's words on angles."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+    @property
+    def degrees(self) -> tuple[float, float, float]:
+        """(yaw, pitch, roll) in degrees."""
+        return float(np.degrees(self.yaw)), float(np.degrees(self.pitch)), float(np.degrees(self.roll))
+
+    @property
+    def matrix(self) -> Matrix:
+        """(3, 3) R with photo-frame directions = R @ head-frame directions."""
+        cy, sy = np.cos(self.yaw), np.sin(self.yaw)
+        cp, sp = np.cos(self.pitch), np.sin(self.pitch)
+        cr, sr = np.cos(self.roll), np.sin(self.roll)
+        rz = np.array([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
+        ry = np.array([[cy, 0.0, sy], [0.0, 1.0, 0.0], [-sy, 0.0, cy]])
+        rx = np.array([[1.0, 0.0, 0.0], [0.0, cp, -sp], [0.0, sp, cp]])
+        return rz @ ry @ rx
+
+    @staticmethod
+    def from_matrix(rotation: Matrix) -> Pose:
+        """The angles of a (3, 3) rotation; at yaw = ±90° roll is taken as 0."""
+        r = np.asarray(rotation, np.float64)
+        if r.shape != (3, 3):
+            raise ShapeError(f"a rotation is (3, 3), got {r.shape}")
+        yaw = float(np.arcsin(np.clip(-r[2, 0], -1.0, 1.0)))
+        if abs(r[2, 0]) > 1 - 1e-9:
+            return Pose(yaw=yaw, pitch=float(np.arctan2(-r[1, 2], r[1, 1])), roll=0.0)
+        return Pose(yaw=yaw, pitch=float(np.arctan2(r[2, 1], r[2, 2])), roll=float(np.arctan2(r[1, 0], r[0, 0])))
+
+
+@dataclass(frozen=True)
+class PositionMap:
+    """Where each texel of the UV layout lies in a photo (Feng et al., ECCV 2018, section 3.1).
+
+    ``positions[v, u]`` is (x, y, z) in the photo frame. Texels that are ABSENT hold finite values continued from their
+    neighbours, so that interpolation near the rim is harmless, but they are never drawn.
+    """
+
+    positions: npt.NDArray[np.float32]  # (256, 256, 3)
+    validity: npt.NDArray[np.uint8]  # (256, 256), values of Validity; shared between maps of one reconstructor
+
+    def __post_init__(self) -> None:
+        if self.positions.shape != (UV_SIZE, UV_SIZE, 3) or self.positions.dtype != np.float32:
+            raise ShapeError(
+                f"a position map is (256, 256, 3) float32, got {self.positions.shape} {self.positions.dtype}"
+            )
+        if self.validity.shape != (UV_SIZE, UV_SIZE) or self.validity.dtype != np.uint8:
+            raise ShapeError(f"validity is (256, 256) uint8, got {self.validity.shape} {self.validity.dtype}")
+
+    def moved(self, frame: Matrix) -> PositionMap:
+        """The same surface in another frame.
+
+        ``frame`` is the (2, 3) similarity that takes photo pixels to the other frame's; z is scaled by its scale, so that
+        all three stay in pixels of that frame.
+        """
+        scale = float(np.sqrt(abs(frame[0, 0] * frame[1, 1] - frame[0, 1] * frame[1, 0])))
+        linear = np.zeros((3, 3))
+        linear[:2, :2] = frame[:, :2]
+        linear[2, 2] = scale
+        offset = np.array([frame[0, 2], frame[1, 2], 0.0])
+        moved = self.positions @ linear.T.astype(np.float32) + offset.astype(np.float32)
+        return PositionMap(moved.astype(np.float32), self.validity)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """One face of one photo, reconstructed."""
+
+    position_map: PositionMap
+    landmarks68: Points3  # (68, 3) photo frame
+    pose: Pose
+    box: Box  # of the detection
+    score: float  # face presence in [0, 1]
+    reconstructor: str  # "facemesh", "prnet", ...
+
+    @property
+    def five_points(self) -> Points2:
+        """(5, 2): eye centres, nose tip, mouth corners; the same rule for every reconstructor."""
+        p = self.landmarks68[:, :2]
+        return np.stack([p[36:42].mean(0), p[42:48].mean(0), p[30], p[48], p[54]]).astype(np.float32)
+
+    @property
+    def interocular(self) -> float:
+        """Distance of the outer eye corners in 3D, in pixels."""
+        return float(np.linalg.norm(self.landmarks68[45] - self.landmarks68[36]))

@@ -1,0 +1,61 @@
+"""The group: which commands there are, and how an error comes out.
+
+A command's module is imported only when that command runs, so that ``masksynth --help`` loads none of numpy, numba, cv2
+and torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from masksynth import __version__
+from masksynth.errors import MasksynthError
+
+COMMANDS = {
+    "demo": "Walk the whole way on generated faces and end in a page of pictures.",
+}
+"""Name on the command line → first line of its help; the module is masksynth.cli.NAME with _ for -."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        word = name.replace("-", "_")
+        module = importlib.import_module(f"masksynth.cli.{word}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except MasksynthError as error:
+            click.echo(f"masksynth: {error}", err=True)
+            context.exit(error.exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="masksynth")
+def main() -> None:
+    """Masked near-infrared faces from real masks: templates, data sets, training, evaluation.
+
+    \b
+    masksynth extract-template real_masked.jpg
+    masksynth apply --dataset casia --out masked.h5
+    masksynth train-hsst masked.h5
+    """
+
+
+if __name__ == "__main__":
+    sys.exit(main())
