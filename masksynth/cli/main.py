@@ -17,6 +17,18 @@ from masksynth.errors import MasksynthError
 
 COMMANDS = {
     "demo": "Walk the whole way on generated faces and end in a page of pictures.",
+    "extract-template": "Make a mask template from photos of a person who wears the mask.",
+    "apply": "Put masks on photos, or on a whole data set.",
+    "train-hsst": "Train by heterogeneous semi-siamese training on a masked data set.",
+    "evaluate": "Measure rank-1 and VR@FAR of a trained network.",
+    "report": "Write one HTML page about a masked data set or a run.",
+    "reconstruct": "Reconstruct the faces of a photo in 3D.",
+    "templates": "List, show, add and check mask templates.",
+    "datasets": "Say which data sets are known, and check one on disk.",
+    "demo-dataset": "Write generated NIR and VIS faces as a data set of a known layout.",
+    "verify": "Check a masked data set for completeness and consistency.",
+    "weights": "Fetch, import and locate the networks that masksynth uses.",
+    "warm-up": "Compile the kernels and fetch the networks, so that no job has to.",
 }
 """Name on the command line → first line of its help; the module is masksynth.cli.NAME with _ for -."""
 
