@@ -10,8 +10,8 @@ Angles
     Head pose is R = Rz(roll) Ry(yaw) Rx(pitch); yaw > 0 the face turns to the image's right, pitch > 0 up, roll > 0
     clockwise in the image. Radians inside, degrees where a name ends in ``_deg``.
 Points
-    The iBUG 68 points, counted from 0, the image's left side first. Five points are image-left eye, image-right eye, nose
-    tip, image-left mouth corner, image-right mouth corner.
+    The iBUG 68 points, counted from 0, the image's left side first. Five points are image-left eye, image-right eye,
+    nose tip, image-left mouth corner, image-right mouth corner.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Detection:
 
     box: Box
     score: float  # in [0, 1]
-    points: Points2  # (K, 2) pixels; BlazeFace gives six: image-left eye, image-right eye, nose, mouth, two ears; or (0, 2)
+    points: (
+        Points2  # (K, 2) pixels; BlazeFace gives six: image-left eye, image-right eye, nose, mouth, two ears; or (0, 2)
+    )
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ class PositionMap:
     def moved(self, frame: Matrix) -> PositionMap:
         """The same surface in another frame.
 
-        ``frame`` is the (2, 3) similarity that takes photo pixels to the other frame's; z is scaled by its scale, so that
-        all three stay in pixels of that frame.
+        ``frame`` is the (2, 3) similarity that takes photo pixels to the other frame's; z is scaled by its scale, so
+        that all three stay in pixels of that frame.
         """
         scale = float(np.sqrt(abs(frame[0, 0] * frame[1, 1] - frame[0, 1] * frame[1, 0])))
         linear = np.zeros((3, 3))

@@ -54,8 +54,8 @@ class StoreError(MasksynthError, ValueError):
 
 
 class TrainingError(MasksynthError, RuntimeError):
-    """Training cannot start or cannot go on: too few identities, a loss that is not finite, an unreadable checkpoint."""
+    """Training cannot start or go on: too few identities, a loss that is not finite, an unreadable checkpoint."""
 
 
 class EvaluationError(MasksynthError, ValueError):
-    """Scores or features cannot be evaluated: no genuine pair, features that are not finite, labels that do not match."""
+    """Scores or features cannot be evaluated: no genuine pair, not finite, or labels that do not match."""

@@ -15,13 +15,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from masksynth.arrays import Photo8, Spectrum
 from masksynth.errors import OutputError, PhotoError
 from masksynth.files import atomic_path
 
-MAX_PIXELS = 500_000_000  # 25,000 x 20,000: more than any camera makes; a header that claims more is a decompression bomb
+MAX_PIXELS = (
+    500_000_000  # 25,000 x 20,000: more than any camera makes; a header that claims more is a decompression bomb
+)
 MIN_SIDE = 16  # no face can be told in fewer pixels
 WHITE_PERCENTILE = 99.9  # of a 16-bit photo's values, taken as white where the caller names no white
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -67,7 +69,8 @@ def read_photo(path: Path | str, *, white: float | None = None) -> Photo:
     Raises
     ------
     PhotoError
-        If the file is missing, a folder, not readable, not an image, truncated, below 16 px or claims over 500 megapixels.
+        If the file is missing, a folder, not readable, not an image, truncated, below 16 px or claims over 500
+        megapixels.
     """
     path = Path(path)
     try:
@@ -123,8 +126,8 @@ def spectrum_of(pixels: Photo8, choice: Literal["nir", "vis", "auto"]) -> Spectr
 def write_photo(path: Path | str, pixels: npt.NDArray[np.uint8], *, like: Photo | None = None) -> None:
     """Write pixels to `path`, in the format of its suffix, whole or not at all.
 
-    Lossless in every format but JPEG, which is encoded with the quantization tables of the photo `like` where that was a
-    JPEG, else at quality 95. `like` also hands on its colour profile.
+    Lossless in every format but JPEG, which is encoded with the quantization tables of the photo `like` where that was
+    a JPEG, else at quality 95. `like` also hands on its colour profile.
 
     Parameters
     ----------
@@ -139,7 +142,8 @@ def write_photo(path: Path | str, pixels: npt.NDArray[np.uint8], *, like: Photo 
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in PHOTO_SUFFIXES:
-        raise OutputError(f"{path}: the suffix '{path.suffix}' names no image format. Use one of {' '.join(PHOTO_SUFFIXES)}.")
+        known = " ".join(PHOTO_SUFFIXES)
+        raise OutputError(f"{path}: the suffix '{path.suffix}' names no image format. Use one of {known}.")
     options: dict[str, Any] = {}
     if like is not None and like.icc_profile and _profile_fits(like, pixels):
         options["icc_profile"] = like.icc_profile
@@ -223,11 +227,11 @@ def _deep_values(image: PillowImage.Image, data: bytes) -> npt.NDArray[np.float6
         return np.array(image).astype(np.float64)
     import cv2
 
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if values is None:
+    raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if raw is None:
         raise ValueError("the 16-bit pixels cannot be decoded")
-    full = 65535.0 if values.dtype == np.uint16 else 255.0
-    values = values.astype(np.float64)
+    full = 65535.0 if raw.dtype == np.uint16 else 255.0
+    values: npt.NDArray[np.float64] = np.asarray(raw, np.float64)
     if values.ndim == 3 and values.shape[2] == 4:
         values = values[..., :3] * (values[..., 3:] / full)
     return values[..., ::-1] if values.ndim == 3 else values
@@ -249,7 +253,9 @@ def _scaled(values: npt.NDArray[np.float64], white: float | None, notes: list[st
     if white is not None:
         top, how = float(white), "as given"
     else:
-        top, how = float(np.percentile(finite, WHITE_PERCENTILE)) if finite.size else 0.0, f"its {WHITE_PERCENTILE}th percentile"
+        top, how = 0.0, f"its {WHITE_PERCENTILE}th percentile"
+        if finite.size:
+            top = float(np.percentile(finite, WHITE_PERCENTILE))
     notes.append(f"more than 8 bits, scaled so that {top:g} ({how}) is white")
     scaled = np.nan_to_num(values, nan=0.0, posinf=top, neginf=0.0) * (255.0 / top if top > 0 else 0.0)
     return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
@@ -277,6 +283,6 @@ def _profile_fits(like: Photo, pixels: npt.NDArray[np.uint8]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, PillowImage.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "no known image format"
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -11,7 +11,8 @@ def rng_for(seed: int, *names: str | int) -> np.random.Generator:
     """A generator of its own for (run seed, stable id).
 
     The same arguments give the same numbers on every machine, in every worker and in any order; other arguments give
-    independent ones. `names` are usually the stable id of a sample and a word for the purpose: ``rng_for(7, "s1/NIR/00001/001", "mask")``.
+    independent ones. `names` are usually the stable id of a sample and a word for the purpose:
+    ``rng_for(7, "s1/NIR/00001/001", "mask")``.
     """
     words = "\x1f".join(f"{type(name).__name__}:{name}" for name in (seed, *names))
     digest = hashlib.blake2b(words.encode(), digest_size=16).digest()

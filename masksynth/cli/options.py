@@ -18,7 +18,9 @@ spectrum_option = click.option(
     show_default=True,
     help="What light the photo was taken in; auto takes a photo without chroma for NIR.",
 )
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
+)
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
 
