@@ -36,6 +36,11 @@ def user_templates() -> Path:
     return _user_folder("templates", "user_data_path")
 
 
+def config_path() -> Path:
+    """Where the user's configuration file is, or would be."""
+    return _user_folder("", "user_config_path") / "config.toml"
+
+
 def user_config() -> Mapping[str, Any]:
     """The user's configuration file, parsed; empty where there is none.
 
@@ -44,7 +49,7 @@ def user_config() -> Mapping[str, Any]:
     ConfigError
         If the file is there but is not TOML.
     """
-    path = _user_folder("", "user_config_path") / "config.toml"
+    path = config_path()
     if not path.is_file():
         return {}
     try:

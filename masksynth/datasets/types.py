@@ -1,0 +1,111 @@
+"""What every loader delivers: photos with an identity and a spectrum, and the protocols over them.
+
+A data set holds names only. Nothing is decoded until `FaceDataset.read` is asked for one photo.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from masksynth.arrays import Points2, Spectrum
+from masksynth.datasets.wording import shortened
+from masksynth.errors import DatasetError
+from masksynth.photos import Photo
+
+PARTS = ("nir_train", "vis_train", "nir_probe", "vis_gallery")
+"""The four lists of a protocol, in the order of the HDF5 schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photo of a data set, known by name."""
+
+    id: str  # stable: the same on every machine and for raw and cropped copies, so that seeds may depend on it
+    path: str | None  # relative to the root, POSIX; None where a protocol lists the photo but no file is there
+    subject: str  # the identity, as the data set writes it
+    spectrum: Spectrum
+    points: Points2 | None = None  # (5, 2) or (2, 2) eyes alone, pixels of the photo, image-left first; if shipped
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which photos train and which are compared; each tuple holds sample ids in the order of the list file."""
+
+    name: str  # view1, fold01 ... fold10, test, ...
+    nir_train: tuple[str, ...]
+    vis_train: tuple[str, ...]
+    nir_probe: tuple[str, ...]
+    vis_gallery: tuple[str, ...]
+    published: bool  # False for a split of our own making, which must never be called the published one
+
+
+@dataclass(frozen=True)
+class FaceDataset:
+    """A data set on disk, scanned.
+
+    `samples` are in a fixed order (by stable id, or as a list file gives them), whatever the file system answers with.
+    """
+
+    name: str  # casia, oulu, buaa, ms1m, folder
+    root: Path  # the folder that the samples' paths start from
+    samples: tuple[Sample, ...] = field(repr=False)
+    protocols: tuple[Protocol, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()  # what differs from what was expected, one sentence each
+
+    @cached_property
+    def by_id(self) -> dict[str, Sample]:
+        """Sample id -> sample."""
+        return {sample.id: sample for sample in self.samples}
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The identities, sorted."""
+        return tuple(sorted({sample.subject for sample in self.samples}))
+
+    def protocol(self, name: str) -> Protocol:
+        """The protocol `name`. Raises DatasetError that names those there are."""
+        for protocol in self.protocols:
+            if protocol.name == name:
+                return protocol
+        known = ", ".join(protocol.name for protocol in self.protocols) or "none"
+        raise DatasetError(f"{self.root}: the data set '{self.name}' has no protocol '{name}'. It has: {known}.")
+
+    def read(self, sample: Sample, *, white: float | None = None) -> Photo:
+        """Read one photo. Raises PhotoError as `photos.read_photo` does, and DatasetError for a sample without a file."""
+        from masksynth.datasets.reading import read_sample
+
+        return read_sample(self.root, sample, white=white)
+
+
+def check_dataset(dataset: FaceDataset) -> FaceDataset:
+    """`dataset` itself, if its ids are unique and its protocols name only samples that exist.
+
+    Raises
+    ------
+    DatasetError
+        If not; the message names the first offending ids.
+    """
+    if len(dataset.by_id) != len(dataset.samples):
+        counts = Counter(sample.id for sample in dataset.samples)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        raise DatasetError(f"{dataset.root}: {len(twice)} sample ids occur more than once: {shortened(twice)}.")
+    for protocol in dataset.protocols:
+        for part in PARTS:
+            spectrum: Spectrum = "nir" if part.startswith("nir") else "vis"
+            names = getattr(protocol, part)
+            unknown = [name for name in names if name not in dataset.by_id]
+            if unknown:
+                raise DatasetError(
+                    f"{dataset.root}: protocol {protocol.name} names photos in {part} that are not in the data set: "
+                    f"{shortened(unknown)}."
+                )
+            other = [name for name in names if dataset.by_id[name].spectrum != spectrum]
+            if other:
+                raise DatasetError(
+                    f"{dataset.root}: protocol {protocol.name} has photos of the other spectrum in {part}: "
+                    f"{shortened(other)}."
+                )
+    return dataset
