@@ -1,0 +1,59 @@
+"""Photo -> faces: boxes, scores and, where the detector has them, a few points."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from masksynth.arrays import Detection, Photo8
+from masksynth.errors import ConfigError, ShapeError
+
+DETECTORS = ("blazeface",)
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    name: str
+
+    def detect(self, rgb: Photo8) -> list[Detection]:
+        """Faces in (H, W, 3) uint8, largest first, in its pixels; an empty list where there is none."""
+        ...
+
+
+class BlazeFaceDetector:
+    """BlazeFace with a closer search; the embedded default."""
+
+    name = "blazeface"
+
+    def __init__(self) -> None:
+        from masksynth.detect.blazeface import BlazeFace
+        from masksynth.weights import locate
+
+        self._network = BlazeFace(locate("blazeface"))
+
+    def detect(self, rgb: Photo8) -> list[Detection]:
+        from masksynth.detect.search import search
+
+        check_rgb(rgb)
+        return search(rgb, self._network.detect_once)
+
+
+def load_detector(name: str = "blazeface") -> Detector:
+    """The detector `name`, with its network loaded.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such detector.
+    WeightsError
+        If its network is not here and cannot be fetched.
+    """
+    if name == "blazeface":
+        return BlazeFaceDetector()
+    raise ConfigError(f"{name}: no such detector. Known are {', '.join(DETECTORS)}.")
+
+
+def check_rgb(rgb: Photo8) -> None:
+    """Raise ShapeError unless `rgb` is (H, W, 3) uint8."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name != "uint8":
+        raise ShapeError(f"a picture to search is (H, W, 3) uint8, got {rgb.shape} {rgb.dtype}")

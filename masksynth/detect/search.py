@@ -1,0 +1,130 @@
+"""Looking for faces closely: whole picture, windows of it, from further away, and turned.
+
+BlazeFace sees only faces that span about an eighth of the picture or more, and only faces that stand upright. Windows
+find small faces, a black border finds faces that fill the picture, quarter turns find those that lie or hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from masksynth.arrays import Box, Detection, Photo8
+from masksynth.detect.boxes import distinct
+
+Look = Callable[[Photo8], list[Detection]]  # one pass of a detector over a picture
+
+MAX_SIDE = 2560  # larger pictures are searched at this size
+MIN_WINDOW = 160  # pixels; smaller windows would look for faces of less than 20
+ALWAYS_WINDOWS = 800  # a longer side of more than this is searched in half-size windows even where faces were found
+
+
+def search(rgb: Photo8, look: Look) -> list[Detection]:
+    """Faces of a (H, W, 3) picture, largest first, in its pixels."""
+    small, factor = _shrunk(rgb, MAX_SIDE)
+    found = look(small)
+    side = max(small.shape[:2])
+    if side > ALWAYS_WINDOWS:
+        found += _windows(small, look, side // 2)
+    if not found:
+        found = _from_afar(small, look)
+    window = side // 2
+    while not found and window >= MIN_WINDOW:
+        if not (window == side // 2 and side > ALWAYS_WINDOWS):
+            found = _windows(small, look, window)
+        window //= 2
+    if not found:
+        found = _turned(small, look)
+    return distinct([_scaled(detection, 1 / factor) for detection in found])
+
+
+def _windows(rgb: Photo8, look: Look, side: int) -> list[Detection]:
+    """Half-overlapping square windows; a face that a window cuts is left to the next one."""
+    height, width = rgb.shape[:2]
+    found = []
+    for top in _starts(height, side):
+        for left in _starts(width, side):
+            window = rgb[top : top + side, left : left + side]
+            for detection in look(np.ascontiguousarray(window)):
+                box = _shifted(detection, left, top).box
+                margin = 0.02 * side
+                cut = (
+                    (left > 0 and box.left < left + margin)
+                    or (top > 0 and box.top < top + margin)
+                    or (left + side < width and box.right > left + side - margin)
+                    or (top + side < height and box.bottom > top + side - margin)
+                )
+                if not cut:
+                    found.append(_shifted(detection, left, top))
+    return found
+
+
+def _starts(length: int, side: int) -> Iterator[int]:
+    if length <= side:
+        yield 0
+        return
+    steps = int(np.ceil((length - side) / (side / 2)))
+    for k in range(steps + 1):
+        yield round(k * (length - side) / steps)
+
+
+def _from_afar(rgb: Photo8, look: Look) -> list[Detection]:
+    """The picture within a black border of half its side all round, for faces that fill it."""
+    import cv2
+
+    border = max(rgb.shape[:2]) // 2
+    padded = cv2.copyMakeBorder(rgb, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    return [_shifted(detection, -border, -border) for detection in look(padded)]
+
+
+def _turned(rgb: Photo8, look: Look) -> list[Detection]:
+    """Faces in the picture turned by the quarter turn that shows them best."""
+    best: list[Detection] = []
+    for quarters in (1, 3, 2):  # counter-clockwise
+        turned = np.ascontiguousarray(np.rot90(rgb, quarters))
+        found = [turned_back(detection, quarters, turned.shape[:2]) for detection in look(turned)]
+        if max((d.score for d in found), default=0.0) > max((d.score for d in best), default=0.0):
+            best = found
+    return best
+
+
+def turned_back(detection: Detection, quarters: int, shape: tuple[int, int]) -> Detection:
+    """A detection in a picture of `shape` (H, W) that ``np.rot90(picture, quarters)`` gave, in the picture before."""
+    corners = np.array([[detection.box.left, detection.box.top], [detection.box.right, detection.box.bottom]])
+    points = detection.points.astype(np.float64)
+    height, width = shape
+    for _ in range(quarters % 4):
+        # The pixel (x, y) of the turned picture came from (height - 1 - y, x).
+        corners = np.stack([height - 1 - corners[:, 1], corners[:, 0]], axis=1)
+        points = np.stack([height - 1 - points[:, 1], points[:, 0]], axis=1) if len(points) else points
+        height, width = width, height
+    low, high = corners.min(0), corners.max(0)
+    box = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return Detection(box, detection.score, points.astype(np.float32))
+
+
+def _shrunk(rgb: Photo8, limit: int) -> tuple[Photo8, float]:
+    import cv2
+
+    factor = limit / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb, 1.0
+    size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), factor
+
+
+def _shifted(detection: Detection, dx: float, dy: float) -> Detection:
+    box = detection.box
+    moved = Box(box.left + dx, box.top + dy, box.right + dx, box.bottom + dy)
+    return Detection(moved, detection.score, (detection.points + np.array([dx, dy], np.float32)).astype(np.float32))
+
+
+def _scaled(detection: Detection, factor: float) -> Detection:
+    """Pixel centres at whole coordinates: edge positions scale, centres are half a pixel further in."""
+    if factor == 1.0:
+        return detection
+    b = detection.box
+    values = [(v + 0.5) * factor - 0.5 for v in (b.left, b.top, b.right, b.bottom)]
+    points = ((detection.points + 0.5) * factor - 0.5).astype(np.float32)
+    return Detection(Box(*values), detection.score, points)

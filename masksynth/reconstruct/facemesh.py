@@ -1,0 +1,113 @@
+"""Face Mesh: 468 points of a face in 3D from one look at it.
+
+References
+----------
+Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019. The trained network
+is the one published in MediaPipe 0.10.21.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import Detection, Matrix, Photo8, Points3
+from masksynth.detect.tflite import TfliteNetwork
+
+SIDE = 192  # of the network's input
+POINTS = 468
+REGION = 1.5  # side of the region in longer sides of the face's box
+OUTER_EYES = (33, 263)  # image-left, image-right
+
+
+@dataclass(frozen=True)
+class MeshFit:
+    """What the network says of one region."""
+
+    points: Points3  # (468, 3) photo frame
+    presence: float  # in [0, 1]: how sure it is that the region shows a face
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of the photo, turned."""
+
+    centre: npt.NDArray[np.float64]  # (2,) pixels
+    side: float  # pixels
+    angle: float  # radians, clockwise in the image
+
+    @property
+    def photo_from_crop(self) -> Matrix:
+        """(2, 3): pixel centres of the network's input to those of the photo."""
+        scale = self.side / SIDE
+        turn = scale * np.array([[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]])
+        middle = np.full(2, (SIDE - 1) / 2)
+        return np.concatenate([turn, (self.centre - turn @ middle)[:, None]], axis=1)
+
+
+class FaceMesh:
+    """The network, and where to let it look."""
+
+    def __init__(self, path: Path) -> None:
+        self._network = TfliteNetwork(path)
+
+    def fit(self, rgb: Photo8, region: Region) -> MeshFit:
+        """The mesh of the face in `region` of the (H, W, 3) uint8 picture."""
+        crop, photo_from_crop = crop_region(rgb, region)
+        raw, logit = self._network(crop.astype(np.float32) / np.float32(255))
+        points = raw.reshape(POINTS, 3).astype(np.float64)
+        # The network counts pixels from the corner of the input; its z grows away from the camera.
+        xy = (points[:, :2] - 0.5) @ photo_from_crop[:, :2].T + photo_from_crop[:, 2]
+        z = -points[:, 2:] * (region.side / SIDE)
+        presence = 1 / (1 + np.exp(-float(np.clip(logit.reshape(-1)[0], -80, 80))))
+        return MeshFit(np.concatenate([xy, z], axis=1).astype(np.float32), presence)
+
+
+def region_of_detection(detection: Detection) -> Region:
+    """A square of 1.5 longer sides round the box, turned so that the eyes are level where the detector gave eyes."""
+    angle = 0.0
+    if len(detection.points) >= 2:
+        across = detection.points[1].astype(np.float64) - detection.points[0]
+        angle = float(np.arctan2(across[1], across[0]))
+    box = detection.box
+    return Region(np.array(box.centre), REGION * max(box.width, box.height), angle)
+
+
+def region_of_mesh(points: Points3) -> Region:
+    """The same square round the mesh itself, as seen with its eyes level."""
+    xy = points[:, :2].astype(np.float64)
+    across = xy[OUTER_EYES[1]] - xy[OUTER_EYES[0]]
+    angle = float(np.arctan2(across[1], across[0]))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    level = xy @ turn
+    low, high = level.min(0), level.max(0)
+    return Region(turn @ ((low + high) / 2), REGION * float((high - low).max()), angle)
+
+
+def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
+    """The (192, 192, 3) picture of a region, black outside the photo, and its (2, 3) photo_from_crop.
+
+    Large regions are averaged down first, so that fine texture does not alias.
+    """
+    import cv2
+
+    photo_from_crop = region.photo_from_crop
+    step = int(region.side / SIDE)
+    if step < 2:
+        crop = cv2.warpAffine(rgb, photo_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return crop, photo_from_crop
+    reach = region.side * 0.75  # half the diagonal of the square and a little
+    low = np.maximum(np.floor(region.centre - reach).astype(int), 0)
+    high = np.minimum(np.ceil(region.centre + reach).astype(int) + 1, rgb.shape[1::-1])
+    size = (high - low) // step
+    if (size < 1).any():
+        return np.zeros((SIDE, SIDE, 3), np.uint8), photo_from_crop
+    part = rgb[low[1] : low[1] + size[1] * step, low[0] : low[0] + size[0] * step]
+    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    small_from_crop = photo_from_crop / step
+    small_from_crop[:, 2] = (photo_from_crop[:, 2] - low + 0.5) / step - 0.5
+    crop = cv2.warpAffine(small, small_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return crop, photo_from_crop
