@@ -1,7 +1,17 @@
 """Data sets of NIR and VIS faces as people have them on disk."""
 
-from masksynth.datasets.registry import KNOWN, DatasetOptions, open_dataset
+from masksynth.datasets.registry import KNOWN, DatasetOptions, open_dataset, scan_dataset
 from masksynth.datasets.roots import resolve_root
 from masksynth.datasets.types import PARTS, FaceDataset, Protocol, Sample
 
-__all__ = ["KNOWN", "PARTS", "DatasetOptions", "FaceDataset", "Protocol", "Sample", "open_dataset", "resolve_root"]
+__all__ = [
+    "KNOWN",
+    "PARTS",
+    "DatasetOptions",
+    "FaceDataset",
+    "Protocol",
+    "Sample",
+    "open_dataset",
+    "resolve_root",
+    "scan_dataset",
+]

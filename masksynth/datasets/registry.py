@@ -28,7 +28,7 @@ class Known:
     title: str
     contents: str
     licence: str
-    module: str  # has open(root, options) -> FaceDataset
+    module: str  # has scan(root, options) -> FaceDataset
 
 
 KNOWN = {
@@ -53,7 +53,7 @@ def open_dataset(name: str, root: Path | str | None = None, options: DatasetOpti
     name : str
         One of KNOWN.
     root : path, optional
-        The folder of the data set, or any folder above it; see `resolve_root` for where it is looked for when not given.
+        The folder of the data set, or any folder above it; `resolve_root` says where it is looked for when not given.
 
     Raises
     ------
@@ -62,7 +62,12 @@ def open_dataset(name: str, root: Path | str | None = None, options: DatasetOpti
     DatasetError
         If what is there is not this data set, or its protocol files contradict it.
     """
+    return check_dataset(scan_dataset(name, root, options))
+
+
+def scan_dataset(name: str, root: Path | str | None = None, options: DatasetOptions | None = None) -> FaceDataset:
+    """As `open_dataset`, but a data set with faults is returned with them, for a report."""
     if name not in KNOWN:
         raise ConfigError(f"There is no data set '{name}'. Known are: {', '.join(KNOWN)}.")
-    opener: Callable[[Path, DatasetOptions], FaceDataset] = import_module(KNOWN[name].module).open
-    return check_dataset(opener(resolve_root(name, root), options or DatasetOptions()))
+    scan: Callable[[Path, DatasetOptions], FaceDataset] = import_module(KNOWN[name].module).scan
+    return scan(resolve_root(name, root), options or DatasetOptions())

@@ -54,6 +54,9 @@ class FaceDataset:
     samples: tuple[Sample, ...] = field(repr=False)
     protocols: tuple[Protocol, ...] = field(repr=False)
     notes: tuple[str, ...] = ()  # what differs from what was expected, one sentence each
+    faults: tuple[
+        str, ...
+    ] = ()  # what must not be worked with; `open_dataset` raises them, `datasets check` lists them
 
     @cached_property
     def by_id(self) -> dict[str, Sample]:
@@ -74,20 +77,22 @@ class FaceDataset:
         raise DatasetError(f"{self.root}: the data set '{self.name}' has no protocol '{name}'. It has: {known}.")
 
     def read(self, sample: Sample, *, white: float | None = None) -> Photo:
-        """Read one photo. Raises PhotoError as `photos.read_photo` does, and DatasetError for a sample without a file."""
+        """Read one photo. Raises as `reading.read_sample` does."""
         from masksynth.datasets.reading import read_sample
 
         return read_sample(self.root, sample, white=white)
 
 
 def check_dataset(dataset: FaceDataset) -> FaceDataset:
-    """`dataset` itself, if its ids are unique and its protocols name only samples that exist.
+    """`dataset` itself, if it has no faults, its ids are unique and its protocols name only samples that exist.
 
     Raises
     ------
     DatasetError
         If not; the message names the first offending ids.
     """
+    if dataset.faults:
+        raise DatasetError(f"{dataset.root}: {' '.join(dataset.faults)}")
     if len(dataset.by_id) != len(dataset.samples):
         counts = Counter(sample.id for sample in dataset.samples)
         twice = sorted(name for name, count in counts.items() if count > 1)

@@ -1,0 +1,312 @@
+"""CASIA NIR-VIS 2.0 (Li et al., CVPR Workshops 2013): four recording periods, View 1 and the ten folds of View 2.
+
+On disk: ``s1 ... s4/{NIR,VIS}/<id>/<name>``, the same cropped as ``{NIR,VIS}_128x128``, and ``protocols/`` with 44 list
+files. The lists and the files disagree in extensions and case, and copies in circulation are flattened or encoded anew,
+so a photo is found by (period, spectrum, id, stem) alone. That is also its stable id: ``s2/NIR/10115/01-B``. The period
+belongs to it, since fifteen identities have folders in two periods with the same names in them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from masksynth.arrays import Points2, Spectrum
+from masksynth.datasets.files import SUFFIXES, files, find_root, folders, images, read_lines
+from masksynth.datasets.registry import DatasetOptions
+from masksynth.datasets.types import PARTS, FaceDataset, Protocol, Sample
+from masksynth.datasets.wording import shortened
+from masksynth.errors import DatasetError
+
+VIEWS = ("dev", *(str(fold) for fold in range(1, 11)))
+GALLERY = 358  # rows of every gallery list: one VIS photo an identity
+WANTED = "a folder with s1 ... s4 and 'protocols' in it, as in NIR-VIS-2.0"
+
+_PERIOD = re.compile(r"s[1-4]", re.IGNORECASE)
+_KIND = re.compile(r"(nir|vis)(_128x128|_crop\w*)?", re.IGNORECASE)
+_LISTED = re.compile(
+    r"(?:.*/)?(?P<period>s[1-4])/(?P<spectrum>nir|vis)(?:_128x128|_crop\w*)?/(?P<id>\d{1,5})/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_FLAT = re.compile(
+    r"(?:.*/)?(?:(?P<period>s[1-4])_)?(?P<spectrum>nir|vis)_(?P<id>\d{5})_(?P<name>[^/]+)", re.IGNORECASE
+)
+_LIST_FILE = re.compile(r"(nir_train|vis_train|nir_probe|vis_gallery)_(dev|0*\d+)\.txt", re.IGNORECASE)
+_EYES_FILE = re.compile(r"s[1-4]_(nir|vis)_eyes\.txt", re.IGNORECASE)
+
+Key: TypeAlias = tuple[
+    str, str, str, str
+]  # period ("" where a flattened name has none), NIR or VIS, five-digit id, stem
+Lists: TypeAlias = dict[str, dict[str, dict[Key, str]]]  # view -> part -> key -> listed suffix
+
+
+def scan(root: Path, options: DatasetOptions) -> FaceDataset:
+    """Scan the copy of CASIA NIR-VIS 2.0 at or near `root`.
+
+    Photos that a list names but the disk lacks are samples without a path. Counts other than the published ones are
+    noted; lists that contradict the protocol (identities shared by training and test, a probe without a gallery photo,
+    the older HFB lists of the same names) are faults.
+
+    Raises
+    ------
+    DatasetError
+        If no folder near `root` looks like this data set, or none of the listed photos is there.
+    """
+    root = find_root(root, _is_root, WANTED)
+    notes: list[str] = []
+    faults: list[str] = []
+    index = _index(root, options, notes)
+    lists = _lists(root, notes, faults)
+    samples = _samples(root, index, lists, notes)
+    eyes = _eyes(root) if index.variant == "raw" else {}
+    protocols = []
+    for view in (view for view in VIEWS if view in lists):
+        parts = lists[view]
+        faults += _contradictions(view, parts)
+        gallery = len(parts["vis_gallery"])
+        if gallery != GALLERY:
+            notes.append(f"{_title(view)}: {gallery} gallery photos, the published protocol has {GALLERY}.")
+        name = "view1" if view == "dev" else f"fold{int(view):02d}"
+        protocols.append(Protocol(name, *(tuple(map(_id, parts[part])) for part in PARTS), published=True))
+    ordered = tuple(
+        Sample(_id(key), path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
+    )
+    return FaceDataset("casia", root, ordered, tuple(protocols), tuple(notes), tuple(faults))
+
+
+def _is_root(folder: Path) -> bool:
+    names = folders(folder)
+    if any(_PERIOD.fullmatch(name) for name in names):
+        return any(
+            _KIND.fullmatch(name) for period in names if _PERIOD.fullmatch(period) for name in folders(names[period])
+        )
+    return _protocol_folder(folder) is not None and ("nir" in names or "vis" in names or _any_flat(folder))
+
+
+def _any_flat(folder: Path) -> bool:
+    return any(_FLAT.fullmatch(name) for name, _ in images(folder))
+
+
+def _protocol_folder(root: Path) -> Path | None:
+    names = folders(root)
+    return names.get("protocols") or names.get("protocol")
+
+
+@dataclass
+class _Index:
+    """The image files of one variant by key; of several suffixes of a stem all are kept."""
+
+    variant: str
+    paths: dict[Key, list[str]] = field(default_factory=dict)
+
+    def find(self, key: Key, suffix: str = "") -> str | None:
+        """The file of `key`, that with the listed suffix first; flattened names without a period are the last resort."""
+        found = self.paths.get(key) or self.paths.get(("", *key[1:]))
+        if not found:
+            return None
+        return min(found, key=lambda path: (not path.lower().endswith(suffix), SUFFIXES.index(_split(path)[1])))
+
+
+def _index(root: Path, options: DatasetOptions, notes: list[str]) -> _Index:
+    """Walk the tree once; both variants are indexed so that a copy with crops alone is usable without an option."""
+    indices = {"raw": _Index("raw"), "128x128": _Index("128x128")}
+    for period_name, period in sorted(folders(root).items()):
+        if _PERIOD.fullmatch(period_name):
+            for kind_name, kind in sorted(folders(period).items()):
+                match = _KIND.fullmatch(kind_name)
+                if match:
+                    paths = indices["128x128" if match[2] else "raw"].paths
+                    _index_tree(root, kind, period_name, match[1].upper(), paths)
+        elif _KIND.fullmatch(period_name):
+            match = _KIND.fullmatch(period_name)
+            _index_flat(root, period, indices["128x128" if match and match[2] else "raw"].paths)
+    _index_flat(root, root, indices["raw"].paths)
+    index = indices[options.variant]
+    if not index.paths and options.variant == "raw" and indices["128x128"].paths:
+        notes.append("There are no whole photos, only those cropped to 128 x 128; these are used.")
+        return indices["128x128"]
+    return index
+
+
+def _index_tree(root: Path, kind: Path, period: str, spectrum: str, paths: dict[Key, list[str]]) -> None:
+    for person, folder in sorted(folders(kind).items()):
+        if not person.isdigit():
+            continue
+        place = folder.relative_to(root).as_posix()
+        for name, suffix in images(folder):
+            key = (period, spectrum, person.zfill(5), name[: -len(suffix)].upper())
+            paths.setdefault(key, []).append(f"{place}/{name}")
+
+
+def _index_flat(root: Path, folder: Path, paths: dict[Key, list[str]]) -> None:
+    for name, suffix in images(folder):
+        match = _FLAT.fullmatch(name)
+        if match:
+            stem = match["name"][: -len(suffix)].upper()
+            key = ((match["period"] or "").lower(), match["spectrum"].upper(), match["id"], stem)
+            paths.setdefault(key, []).append((folder / name).relative_to(root).as_posix())
+
+
+def _lists(root: Path, notes: list[str], faults: list[str]) -> Lists:
+    """View -> part -> key -> listed suffix, for the views whose four list files are all there and not empty."""
+    folder = _protocol_folder(root)
+    if folder is None:
+        notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
+        return {}
+    found: Lists = {}
+    for name, path in sorted(files(folder).items()):
+        match = _LIST_FILE.fullmatch(name)
+        if match:
+            view = match[2] if match[2] == "dev" else str(int(match[2]))
+            found.setdefault(view, {})[match[1]] = _read_list(path, match[1], notes, faults)
+    for view in VIEWS:
+        missing = [f"{part}_{view}.txt" for part in PARTS if part not in found.get(view, {})]
+        if missing:
+            found.pop(view, None)
+            notes.append(f"protocols: {shortened(missing, 4)} not there; {_title(view)} is left out.")
+    return found
+
+
+def _read_list(path: Path, part: str, notes: list[str], faults: list[str]) -> dict[Key, str]:
+    """Key -> suffix of the photos in one list file, in its order."""
+    keys: dict[Key, str] = {}
+    strange, other, twice = [], [], 0
+    for number, line in read_lines(path):
+        parsed = parse_line(line)
+        if parsed is None:
+            strange.append(f"line {number} '{line}'")
+            continue
+        key, suffix = parsed
+        if key[1].lower() != part[:3]:
+            other.append(f"line {number} '{line}'")
+        elif key in keys:
+            twice += 1
+        else:
+            keys[key] = suffix
+    if strange:
+        notes.append(f"{path.name}: {len(strange)} lines name no photo of this data set: {shortened(strange)}.")
+    if twice:
+        notes.append(f"{path.name}: {twice} photos are listed more than once; each is used once.")
+    if other:
+        faults.append(f"{path.name}: {len(other)} lines name photos of the other spectrum: {shortened(other)}.")
+    if not keys:
+        faults.append(f"{path.name}: the list is empty.")
+    return keys
+
+
+def parse_line(line: str) -> tuple[Key, str] | None:
+    """((period, spectrum, id, stem), suffix) of one line of a list; None where it names no photo of this data set.
+
+    ``s2/NIR/10115/01-B.bmp`` and the flattened ``s2_NIR_10115_01-B.bmp`` are the same photo. What follows the path on
+    the line is passed over.
+    """
+    token = line.split()[0]
+    match = _LISTED.fullmatch(token) or _FLAT.fullmatch(token)
+    if match is None:
+        return None
+    stem, suffix = _split(match["name"])
+    return ((match["period"] or "").lower(), match["spectrum"].upper(), match["id"].zfill(5), stem.upper()), suffix
+
+
+def _samples(root: Path, index: _Index, lists: Lists, notes: list[str]) -> dict[Key, str | None]:
+    """Key -> path of every photo on disk or listed."""
+    listed: dict[Key, str] = {}
+    for parts in lists.values():
+        for part in PARTS:
+            listed.update(parts[part])
+    samples: dict[Key, str | None] = {key: index.find(key, suffix) for key, suffix in listed.items()}
+    used = {path for path in samples.values() if path is not None}
+    loose = 0
+    for key in index.paths:
+        path = index.find(key)
+        if key[0] and key not in samples:
+            samples[key] = path
+        elif not key[0] and path not in used:
+            loose += 1
+    absent = sorted(_id(key) for key in listed if samples[key] is None)
+    if len(absent) == len(samples):
+        raise DatasetError(f"{root}: none of the {len(absent)} listed photos is there; the first is {absent[0]}.")
+    if absent:
+        notes.append(f"{len(absent)} of {len(listed)} listed photos are not there: {shortened(absent)}.")
+    if loose:
+        notes.append(f"{loose} photos whose names hold no period (s1 to s4) are in no list and are left out.")
+    return samples
+
+
+def _contradictions(view: str, parts: dict[str, dict[Key, str]]) -> list[str]:
+    """What makes the four lists of one view no protocol of this data set, one sentence each."""
+    title = _title(view)
+    ids = {part: [key[2] for key in parts[part]] for part in PARTS}
+    faults = []
+    rows = ids["vis_gallery"]
+    repeated = sorted({name for name in rows if rows.count(name) > 1})
+    everything = [key for part in PARTS for key in parts[part]]
+    if repeated or (everything and all(key[0] == "s1" for key in everything)):
+        what = f"identity {repeated[0]} has several gallery photos" if repeated else "every photo listed is of s1"
+        faults.append(
+            f"{title}: {what}. These are the lists of the older HFB database, which have the same names; "
+            "take those of NIR-VIS 2.0."
+        )
+        return faults
+    shared = sorted((set(ids["nir_train"]) | set(ids["vis_train"])) & (set(ids["nir_probe"]) | set(rows)))
+    if shared:
+        faults.append(f"{title}: {len(shared)} identities both train and are tested: {shortened(shared)}.")
+    lonely = sorted(set(ids["nir_probe"]) - set(rows))
+    if lonely:
+        faults.append(f"{title}: {len(lonely)} probe identities have no gallery photo: {shortened(lonely)}.")
+    idle = sorted(set(rows) - set(ids["nir_probe"]))
+    if idle:
+        faults.append(f"{title}: {len(idle)} gallery identities have no probe: {shortened(idle)}.")
+    return faults
+
+
+def _eyes(root: Path) -> dict[Key, Points2]:
+    """Key -> (2, 2) eye centres, image-left first, from the files ``sK/sK_{nir,vis}_eyes.txt``."""
+    eyes: dict[Key, Points2] = {}
+    for period_name, period in sorted(folders(root).items()):
+        if not _PERIOD.fullmatch(period_name):
+            continue
+        for name, path in sorted(files(period).items()):
+            if not _EYES_FILE.fullmatch(name):
+                continue
+            for _, line in read_lines(path):
+                place, *numbers = line.rsplit(maxsplit=4)
+                parsed = parse_line(place if place.lower().startswith(period_name) else f"{period_name}/{place}")
+                points = _points(numbers)
+                if parsed is not None and points is not None:
+                    eyes[parsed[0]] = points
+    return eyes
+
+
+def _points(numbers: list[str]) -> Points2 | None:
+    try:
+        points = np.array([float(number) for number in numbers], np.float32)
+    except ValueError:
+        return None  # a heading
+    if points.shape != (4,) or not np.isfinite(points).all() or not points.any():
+        return None
+    pair = points.reshape(2, 2)
+    return pair[np.argsort(pair[:, 0], kind="stable")]
+
+
+def _title(view: str) -> str:
+    return "View 1" if view == "dev" else f"fold {view} of View 2"
+
+
+def _id(key: Key) -> str:
+    return "/".join(part for part in key if part)
+
+
+def _spectrum(key: Key) -> Spectrum:
+    return "nir" if key[1] == "NIR" else "vis"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and lower-case suffix; a dot belongs to the suffix only where an image suffix follows."""
+    stem, suffix = os.path.splitext(name)
+    return (stem, suffix.lower()) if suffix.lower() in SUFFIXES else (name, "")
