@@ -15,27 +15,34 @@ from masksynth.errors import OutputError
 def atomic_path(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; renamed to `path` when the block ends well, removed when it does not.
 
-    The file is flushed to the disk before it is renamed. Whatever goes wrong with the file system (no such folder, no
-    permission, disk full) comes out as one OutputError that names `path`.
+    The file is flushed to the disk before it is renamed. A symbolic link is followed: what it points to is replaced.
+    Whatever goes wrong with the file system (no such folder, no permission, disk full) comes out as one OutputError
+    that names `path`.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder, but a file is to be written there. Give a file name.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist. Create it, or give another place.")
-    # The suffix stays last: image writers choose the format by it.
-    temporary = path.with_name(f".{path.stem[:100]}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+    temporary: Path | None = None
     try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise OutputError(f"{path}: is a folder, but a file is to be written there. Give a file name.")
+        if not target.parent.is_dir():
+            raise OutputError(f"{path}: the folder {target.parent} does not exist. Create it, or give another place.")
+        if target.exists() and not target.is_file():
+            raise OutputError(f"{path}: is a device or a pipe, but a file is to be written. Give a file name.")
+        # The suffix stays last: image writers choose the format by it.
+        temporary = target.with_name(f".{target.stem[:20]}.{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
+        _flush_folder(target.parent)
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"{path}: could not be written ({error.strerror or error}).") from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -50,3 +57,9 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush_folder(path: Path) -> None:
+    """Make the new name itself survive a power loss, where the file system can."""
+    with contextlib.suppress(OSError):
+        _flush(path)

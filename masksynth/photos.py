@@ -6,8 +6,12 @@ laid over black, 16-bit scaled to 8. Each of these is said in `Photo.notes`.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import threading
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +19,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from masksynth.arrays import Photo8, Spectrum
-from masksynth.errors import OutputError, PhotoError
+from masksynth.errors import ConfigError, OutputError, PhotoError
 from masksynth.files import atomic_path
 
 MAX_PIXELS = (
@@ -29,7 +33,7 @@ WHITE_PERCENTILE = 99.9  # of a 16-bit photo's values, taken as white where the 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 JPEG_QUALITY = 95  # where there is no source JPEG whose tables could be kept
 
-_PILLOW_LIMIT = threading.Lock()
+_PILLOW_GLOBALS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def read_photo(path: Path | str, *, white: float | None = None) -> Photo:
     PhotoError
         If the file is missing, a folder, not readable, not an image, truncated, below 16 px or claims over 500
         megapixels.
+    ConfigError
+        If `white` is not above zero.
     """
     path = Path(path)
     try:
@@ -79,13 +85,15 @@ def read_photo(path: Path | str, *, white: float | None = None) -> Photo:
         raise PhotoError(f"{path}: is a folder, but a photo is wanted. Name the photos in it.") from None
     except FileNotFoundError:
         raise PhotoError(f"{path}: there is no such file.") from None
-    except OSError as error:
-        raise PhotoError(f"{path}: could not be read ({error.strerror or error}).") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise PhotoError(f"{path}: could not be read ({getattr(error, 'strerror', None) or error}).") from error
     return decode_photo(data, path, white=white)
 
 
 def decode_photo(data: bytes, source: Path, *, white: float | None = None) -> Photo:
     """Decode the bytes of an image file; `source` names them in messages. Raises PhotoError as `read_photo` does."""
+    if white is not None and not 0 < white < float("inf"):
+        raise ConfigError(f"white must be above 0, got {white}")
     if not data:
         raise PhotoError(f"{source}: the file is empty (0 bytes).")
     try:
@@ -98,6 +106,11 @@ def decode_photo(data: bytes, source: Path, *, white: float | None = None) -> Ph
             raise PhotoError(
                 f"{source}: claims {width} x {height} px, over the limit of {MAX_PIXELS // 1_000_000} megapixels. "
                 "Scale it down first if it is a real photo."
+            )
+        if width * height > _most_pixels(image, len(data)):
+            raise PhotoError(
+                f"{source}: claims {width} x {height} px in {len(data)} bytes, more than they can hold. "
+                "The file is cut short, or its header lies."
             )
         if min(width, height) < MIN_SIDE:
             raise PhotoError(f"{source}: is {width} x {height} px, but at least {MIN_SIDE} x {MIN_SIDE} px are needed.")
@@ -163,39 +176,67 @@ def write_photo(path: Path | str, pixels: npt.NDArray[np.uint8], *, like: Photo 
             raise OutputError(f"{path}: could not be written ({error}).") from error
 
 
-def _open(data: bytes) -> PillowImage.Image:
-    with _PILLOW_LIMIT:  # our own limit is checked by the caller; Pillow's would warn about large real photos
+@contextlib.contextmanager
+def _pillow_at_ease() -> Iterator[None]:
+    """Pillow without its own size limit (ours is checked by the caller) and without warnings about odd headers, which
+    are either harmless or become a PhotoError. Both are global, hence the lock; nothing slow belongs inside."""
+    with _PILLOW_GLOBALS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
         try:
-            return PillowImage.open(io.BytesIO(data))
+            yield
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
 
 
+def _open(data: bytes) -> PillowImage.Image:
+    with _pillow_at_ease():
+        return PillowImage.open(io.BytesIO(data))
+
+
+def _most_pixels(image: PillowImage.Image, size: int) -> float:
+    """The most pixels that `size` bytes of this format can hold, so that a header's lie costs no memory.
+
+    JPEG spends at least one bit on a block of 8 x 8 px; the deflate of PNG packs at most 1032 bytes into one.
+    """
+    if image.format in ("JPEG", "MPO"):
+        return 8.0 * 64.0 * size
+    if image.format == "PNG":
+        return 1032.0 * size / (len(image.getbands()) if image.mode in ("RGB", "RGBA") else 1 / 8)
+    return float("inf")
+
+
 def _pixels(image: PillowImage.Image, data: bytes, white: float | None) -> tuple[Photo8, list[str]]:
+    """The pixels turned upright, and what was done to them."""
     notes: list[str] = []
-    orientation = image.getexif().get(0x0112, 1)
-    if orientation not in (0, 1):
+    deep_rgb = _is_deep_rgb(image)  # before anything loads the image: then its tiles are gone
+    if image.format == "PNG":
+        image.load()  # its EXIF may stand behind the pixels
+    orientation = _orientation(image)
+    if orientation != 1:
         notes.append("EXIF orientation applied")
-    if _is_deep(image):
-        deep = _oriented(_deep_values(image, data), orientation)
+    if deep_rgb:
+        deep = _deep_rgb(image, data)
+        if image.format != "TIFF":  # those cv2 turns itself, whatever it is asked
+            deep = _oriented(deep, orientation)
         return _scaled(deep, white, notes), notes
-    if orientation not in (0, 1):
-        image = ImageOps.exif_transpose(image)
+    image.load()
+    orientation = _orientation(image)  # newer versions of Pillow turn a TIFF on loading, and then say 1
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _scaled(_oriented(np.array(image).astype(np.float64), orientation), white, notes), notes
     mode = image.mode
-    if mode == "P":
+    if mode in ("P", "PA"):
         notes.append("palette made RGB")
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    elif mode in ("PA", "La", "RGBa"):
-        image = image.convert("RGBA")
-    elif mode == "CMYK":
-        notes.append("CMYK made RGB")
-        image = image.convert("RGB")
+        image = image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
     elif mode == "1":
         image = image.convert("L")
     elif mode in ("L", "RGB") and "transparency" in image.info:
+        image = image.convert("LA" if mode == "L" else "RGBA")
+    elif mode == "La":
+        image = image.convert("LA")
+    elif mode == "RGBa":
         image = image.convert("RGBA")
-    elif mode not in ("L", "RGB", "LA", "RGBA"):  # YCbCr, LAB, HSV
+    elif mode not in ("L", "RGB", "LA", "RGBA"):  # CMYK, YCbCr, LAB, HSV
         notes.append(f"{mode} made RGB")
         image = image.convert("RGB")
     pixels = np.array(image, np.uint8)
@@ -206,25 +247,31 @@ def _pixels(image: PillowImage.Image, data: bytes, white: float | None) -> tuple
         pixels = ((pixels[..., :-1] * alpha + 127) // 255).astype(np.uint8)
         if pixels.shape[2] == 1:
             pixels = pixels[..., 0]
-    return pixels, notes
+    return np.ascontiguousarray(_oriented(pixels, orientation)), notes
 
 
-def _is_deep(image: PillowImage.Image) -> bool:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return True
-    # Pillow opens 16-bit RGB as 8-bit, having dropped the lower byte; the raw mode of the tile still tells.
-    tiles = getattr(image, "tile", None) or []
-    return any("16" in str(argument) for tile in tiles for argument in _flat(tile[3]) if isinstance(argument, str))
+def _orientation(image: PillowImage.Image) -> int:
+    """EXIF orientation, 1 to 8; damaged EXIF is no reason to refuse sound pixels."""
+    try:
+        with _pillow_at_ease():
+            orientation = image.getexif().get(0x0112, 1)
+    except Exception:  # any, as with every damaged header
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _is_deep_rgb(image: PillowImage.Image) -> bool:
+    """Pillow opens 16-bit RGB, and grey with alpha, as 8-bit; the raw mode of the tile still tells."""
+    words = [word for tile in getattr(image, "tile", None) or [] for word in _flat(tile[3])]
+    return any(isinstance(word, str) and re.fullmatch(r"(L|LA|RGB|RGBA|RGBa|RGBX);16[BLN]", word) for word in words)
 
 
 def _flat(arguments: Any) -> tuple[Any, ...]:
     return tuple(arguments) if isinstance(arguments, (tuple, list)) else (arguments,)
 
 
-def _deep_values(image: PillowImage.Image, data: bytes) -> npt.NDArray[np.float64]:
-    """(H, W) or (H, W, 3) values of more than 8 bits; alpha is laid over black. Orientation is not applied."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return np.array(image).astype(np.float64)
+def _deep_rgb(image: PillowImage.Image, data: bytes) -> npt.NDArray[np.float64]:
+    """(H, W) or (H, W, 3) values of 16 bits; alpha is laid over black. Orientation is not applied, but in a TIFF."""
     import cv2
 
     raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -234,10 +281,12 @@ def _deep_values(image: PillowImage.Image, data: bytes) -> npt.NDArray[np.float6
     values: npt.NDArray[np.float64] = np.asarray(raw, np.float64)
     if values.ndim == 3 and values.shape[2] == 4:
         values = values[..., :3] * (values[..., 3:] / full)
+    if values.ndim == 3 and image.mode in ("L", "LA"):
+        return values[..., 0]
     return values[..., ::-1] if values.ndim == 3 else values
 
 
-def _oriented(values: npt.NDArray[np.float64], orientation: int) -> npt.NDArray[np.float64]:
+def _oriented(values: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """EXIF orientation 1 to 8 applied to an array (CIPA DC-008, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
@@ -262,7 +311,7 @@ def _scaled(values: npt.NDArray[np.float64], white: float | None, notes: list[st
 
 
 def _jpeg_settings(image: PillowImage.Image) -> JpegSettings | None:
-    if image.format != "JPEG":
+    if image.format not in ("JPEG", "MPO"):
         return None
     from PIL.JpegImagePlugin import get_sampling
 
