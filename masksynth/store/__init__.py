@@ -1,0 +1,24 @@
+"""Masked data sets as one HDF5 file: one schema, one writer, one reader."""
+
+from masksynth.store.reader import Store, StoredProtocol, open_store
+from masksynth.store.schema import PARTS, SCHEMA, SPECTRA, Header, MaskEntry, ProtocolRows, Rows, Skipped
+from masksynth.store.verify import Verification, verify_store
+from masksynth.store.writer import StoreWriter, write_store
+
+__all__ = [
+    "PARTS",
+    "SCHEMA",
+    "SPECTRA",
+    "Header",
+    "MaskEntry",
+    "ProtocolRows",
+    "Rows",
+    "Skipped",
+    "Store",
+    "StoreWriter",
+    "StoredProtocol",
+    "Verification",
+    "open_store",
+    "verify_store",
+    "write_store",
+]

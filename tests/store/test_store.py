@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from masksynth.errors import OutputError, ShapeError, StoreError
+from masksynth.store import Header, MaskEntry, ProtocolRows, Rows, Skipped, open_store, verify_store, write_store
+from masksynth.store.schema import COLUMNS
+
+SIDE = 16
+HEADER = Header(dataset="casia", side=SIDE, reconstructor="facemesh", detector="blazeface", config={"b": 1, "a": [2]})
+
+
+def make_rows(count: int, spectrum: str, *, masked: bool, seed: int = 0) -> Rows:
+    rng = np.random.default_rng(seed)
+    shape = (count, SIDE, SIDE) if spectrum == "nir" else (count, SIDE, SIDE, 3)
+    clean = rng.integers(0, 256, shape, np.uint8)
+    touched = (rng.random((count, SIDE, SIDE)) < 0.3).astype(np.uint8)
+    alpha = touched * rng.integers(0, 256, touched.shape, np.uint8)
+    changed = np.where((touched if clean.ndim == 3 else touched[..., None]) > 0, 255 - clean, clean).astype(np.uint8)
+    return Rows(
+        image=changed if masked else clean,
+        subject=rng.integers(0, 3, count).astype(np.int32),
+        source=tuple(f"s1/{spectrum.upper()}/фото {i}.jpg" for i in range(count)),
+        image_id=np.arange(count, dtype=np.int32),
+        landmarks=rng.random((count, 5, 2)).astype(np.float32),
+        pose=rng.random((count, 3)).astype(np.float32),
+        score=rng.random(count).astype(np.float32),
+        mask=np.zeros(count, np.int32) if masked else np.full(count, -1, np.int32),
+        clean=clean if masked else None,
+        alpha=alpha if masked else None,
+        touched=touched if masked else None,
+    )
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int32)
+
+
+def write_example(path: Path, **changes: object) -> None:
+    protocol = ProtocolRows(
+        "fold01",
+        {"nir_train": ints(0, 1), "vis_train": ints(0), "nir_probe": ints(4, 2), "vis_gallery": ints(1, 2)},
+        {"nir_train": 2, "vis_train": 1, "nir_probe": 3, "vis_gallery": 2},
+        {"nir_train": ints(), "vis_train": ints(), "nir_probe": ints(0), "vis_gallery": ints()},
+        published=True,
+    )
+    arguments = {
+        "subjects": ("10001", "10002", "20003"),
+        "nir": make_rows(5, "nir", masked=True),
+        "vis": make_rows(3, "vis", masked=False),
+        "masks": [MaskEntry("surgical-blue", {"use": "train"}, "ab" * 32)],
+        "protocols": [protocol],
+        "skipped": [Skipped("s1/NIR/9.bmp", "no face found", "20003", "nir")],
+        **changes,
+    }
+    write_store(path, HEADER, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("compression", ["none", "lzf", "gzip"])
+def test_what_is_written_is_read(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "masked.h5"
+    write_example(path, compression=compression)
+    nir = make_rows(5, "nir", masked=True)
+    with open_store(path) as store:
+        assert store.side == SIDE
+        assert store.complete
+        assert store.attrs["config"] == {"b": 1, "a": [2]}
+        assert store.subjects == ("10001", "10002", "20003")
+        assert store.templates == (MaskEntry("surgical-blue", {"use": "train"}, "ab" * 32),)
+        assert store.skipped == (Skipped("s1/NIR/9.bmp", "no face found", "20003", "nir"),)
+        for kind in ("image", "clean", "alpha", "touched"):
+            np.testing.assert_array_equal(store.images("nir", None, kind), getattr(nir, kind))
+        for name in COLUMNS:
+            assert store.column("nir", name).tolist() == list(np.asarray(getattr(nir, name), object).tolist())
+        assert store.images("vis").shape == (3, SIDE, SIDE, 3)
+        np.testing.assert_array_equal(store.labels("nir", [3, 1]), nir.subject[[3, 1]])
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_rows_come_in_the_order_asked_for_and_may_repeat(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "masked.h5"
+    write_example(path, compression=compression)
+    image = make_rows(5, "nir", masked=True).image
+    with open_store(path) as store:
+        for rows in ([4, 0, 1, 2, 2], [], [3], np.array([1, 2, 4], np.int32), slice(1, 3)):
+            np.testing.assert_array_equal(store.images("nir", rows), image[rows])
+
+
+def test_clean_images_of_an_unmasked_spectrum_are_its_images(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5")
+    with open_store(tmp_path / "m.h5") as store:
+        np.testing.assert_array_equal(store.images("vis", [2], "clean"), store.images("vis", [2]))
+
+
+def test_a_protocol_says_what_is_missing_and_whose_it_is(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5")
+    with open_store(tmp_path / "m.h5") as store:
+        assert store.protocols == ("fold01",)
+        protocol = store.protocol("fold01")
+        assert protocol.nir_probe.tolist() == [4, 2]
+        assert protocol.expected["nir_probe"] == 3
+        assert protocol.missing_count("nir_probe") == 1
+        assert protocol.missing["nir_probe"][0].subject == "20003"
+        assert protocol.published
+        with pytest.raises(StoreError, match=r"no protocol 'fold02'\. There are: fold01"):
+            store.protocol("fold02")
+
+
+def datasets_of(path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: repr(item[:].tolist()).encode()} if hasattr(item, "shape") else {})
+        )
+    return found
+
+
+def test_the_same_content_makes_the_same_bytes_but_for_the_time(tmp_path: Path) -> None:
+    write_example(tmp_path / "a.h5")
+    write_example(tmp_path / "b.h5")
+    assert datasets_of(tmp_path / "a.h5") == datasets_of(tmp_path / "b.h5")
+    for name in ("a.h5", "b.h5"):
+        with h5py.File(tmp_path / name, "r+") as file:
+            file.attrs.modify("created", "then")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def _sum_of_images(store, rows, queue) -> None:  # type: ignore[no-untyped-def]
+    queue.put(int(store.images("nir", rows).sum()))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_an_open_store_may_be_handed_to_another_process(tmp_path: Path, method: str) -> None:
+    write_example(tmp_path / "m.h5", compression="gzip")
+    with open_store(tmp_path / "m.h5") as store:
+        expected = int(store.images("nir", [0, 1]).sum())
+        context = multiprocessing.get_context(method)
+        queue = context.Queue()
+        workers = [context.Process(target=_sum_of_images, args=(store, [0, 1], queue)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        assert [queue.get(timeout=60) for _ in workers] == [expected, expected]
+        for worker in workers:
+            worker.join()
+        assert int(store.images("nir", [0, 1]).sum()) == expected
+
+
+def test_a_file_of_another_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["schema"] = "faces/7"
+    with pytest.raises(StoreError, match="is of schema 'faces/7', but 'masksynth/1' is wanted"):
+        open_store(path)
+    with h5py.File(path, "w") as file:
+        file["x"] = [1, 2]
+    with pytest.raises(StoreError, match="is not a masked data set"):
+        open_store(path)
+
+
+def test_bad_files_get_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no such file"):
+        open_store(tmp_path / "none.h5")
+    with pytest.raises(StoreError, match="is a folder"):
+        open_store(tmp_path)
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with pytest.raises(StoreError, match="is not an HDF5 file"):
+        open_store(tmp_path / "text.h5")
+    write_example(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        del file["nir/pose"]
+    with pytest.raises(StoreError, match="is not as schema"):
+        open_store(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        file["nir/pose"] = np.zeros((5, 2), np.float32)
+    with pytest.raises(StoreError, match=r"'nir/pose' is \(5, 2\) float32, but"):
+        open_store(tmp_path / "m.h5")
+
+
+def test_a_file_that_points_into_another_is_not_followed(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5")
+    (tmp_path / "secret").write_bytes(bytes(5 * 4))
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        del file["nir/score"]
+        file.create_dataset("nir/score", (5,), "f4", external=[(str(tmp_path / "secret"), 0, 20)])
+    with pytest.raises(StoreError, match="points into other files"):
+        open_store(tmp_path / "m.h5")
+
+
+def test_rows_outside_the_file_are_refused(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5")
+    with open_store(tmp_path / "m.h5") as store:
+        with pytest.raises(StoreError, match="nir has rows 0 to 4, asked for 0 to 5"):
+            store.images("nir", [0, 5])
+        with pytest.raises(StoreError, match="rows are a list of whole numbers"):
+            store.labels("nir", np.array([True, False]))  # type: ignore[arg-type]
+        with pytest.raises(StoreError, match="holds no 'alpha' images of VIS"):
+            store.images("vis", None, "alpha")
+
+
+def test_wrong_arrays_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    rows = make_rows(2, "nir", masked=True)
+    wrong = Rows(**{**rows.__dict__, "pose": rows.pose.astype(np.float64)})
+    with pytest.raises(ShapeError, match="nir rows: 'pose' is"):
+        write_example(tmp_path / "m.h5", nir=wrong, protocols=[])
+    with pytest.raises(ShapeError, match="protocol fold01 has rows of nir_probe outside"):
+        write_example(tmp_path / "m.h5", nir=rows)
+    with pytest.raises(OutputError, match="does not exist"):
+        write_example(tmp_path / "no" / "m.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_finds_nothing_in_a_sound_file(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5", compression="gzip")
+    result = verify_store(tmp_path / "m.h5")
+    assert result.problems == ()
+    assert result.rows == {"nir": 5, "vis": 3}
+    assert result.masked == {"nir": 5, "vis": 0}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: f["vis/image"].__setitem__((1, 0, 0, 0), 255 - f["vis/image"][1, 0, 0, 0]), "'vis/image' has other"),
+        (lambda f: f["nir/image"].__setitem__((0,), 255 - f["nir/image"][0]), "differ from the clean"),
+        (lambda f: f["nir/mask"].__setitem__(0, 7), "column 'mask' points outside"),
+        (lambda f: f["subject"].__setitem__(0, "someone"), "'subject' has other values"),
+        (lambda f: f["protocol/fold01/nir_probe"].attrs.modify("expected", 9), "but 9 are expected"),
+        (lambda f: f["protocol/fold01/nir_probe"].attrs.modify("missing", 0), "states 0 missing, lists 1"),
+        (lambda f: f.attrs.modify("complete", np.bool_(False)), "marked incomplete"),
+    ],
+)
+def test_verify_names_what_is_wrong(tmp_path: Path, spoil, words: str) -> None:  # type: ignore[no-untyped-def]
+    write_example(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        spoil(file)
+    assert words in " / ".join(verify_store(tmp_path / "m.h5").problems)
+
+
+def test_verify_notices_a_cut_file(tmp_path: Path) -> None:
+    write_example(tmp_path / "m.h5")
+    data = (tmp_path / "m.h5").read_bytes()
+    (tmp_path / "m.h5").write_bytes(data[: len(data) // 2])
+    with pytest.raises(StoreError):
+        verify_store(tmp_path / "m.h5")
