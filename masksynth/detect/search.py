@@ -75,7 +75,7 @@ def _from_afar(rgb: Photo8, look: Look) -> list[Detection]:
 
     border = max(rgb.shape[:2]) // 2
     padded = cv2.copyMakeBorder(rgb, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    return [_shifted(detection, -border, -border) for detection in look(padded)]
+    return [_shifted(detection, -border, -border) for detection in look(np.asarray(padded, np.uint8))]
 
 
 def _turned(rgb: Photo8, look: Look) -> list[Detection]:
@@ -111,7 +111,7 @@ def _shrunk(rgb: Photo8, limit: int) -> tuple[Photo8, float]:
     if factor >= 1:
         return rgb, 1.0
     size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), factor
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), factor
 
 
 def _shifted(detection: Detection, dx: float, dy: float) -> Detection:

@@ -14,13 +14,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import Detection, Matrix, Photo8, Points3
+from masksynth.arrays import Box, Detection, Matrix, Photo8, Points3, Reconstruction
+from masksynth.detect import check_rgb
 from masksynth.detect.tflite import TfliteNetwork
+from masksynth.errors import NoFaceError
+from masksynth.reconstruct.pose import pose_of
+from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, position_map_from_mesh
+from masksynth.weights import locate
 
 SIDE = 192  # of the network's input
 POINTS = 468
 REGION = 1.5  # side of the region in longer sides of the face's box
 OUTER_EYES = (33, 263)  # image-left, image-right
+MIN_PRESENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class FaceMesh:
         # The network counts pixels from the corner of the input; its z grows away from the camera.
         xy = (points[:, :2] - 0.5) @ photo_from_crop[:, :2].T + photo_from_crop[:, 2]
         z = -points[:, 2:] * (region.side / SIDE)
-        presence = 1 / (1 + np.exp(-float(np.clip(logit.reshape(-1)[0], -80, 80))))
+        presence = float(1 / (1 + np.exp(-np.clip(logit.reshape(-1)[0], -80, 80))))
         return MeshFit(np.concatenate([xy, z], axis=1).astype(np.float32), presence)
 
 
@@ -98,7 +104,7 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
     step = int(region.side / SIDE)
     if step < 2:
         crop = cv2.warpAffine(rgb, photo_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        return crop, photo_from_crop
+        return np.asarray(crop, np.uint8), photo_from_crop
     reach = region.side * 0.75  # half the diagonal of the square and a little
     low = np.maximum(np.floor(region.centre - reach).astype(int), 0)
     high = np.minimum(np.ceil(region.centre + reach).astype(int) + 1, rgb.shape[1::-1])
@@ -110,4 +116,57 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
     small_from_crop = photo_from_crop / step
     small_from_crop[:, 2] = (photo_from_crop[:, 2] - low + 0.5) / step - 0.5
     crop = cv2.warpAffine(small, small_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return crop, photo_from_crop
+    return np.asarray(crop, np.uint8), photo_from_crop
+
+
+class FaceMeshReconstructor:
+    """The embedded default."""
+
+    name = "facemesh"
+
+    def __init__(self) -> None:
+        self._mesh = FaceMesh(locate("facemesh"))
+
+    def reconstruct(self, rgb: Photo8, detection: Detection) -> Reconstruction:
+        """The face at `detection` in (H, W, 3) uint8.
+
+        Raises
+        ------
+        NoFaceError
+            If the network's presence of a face is below 0.5, however the region is turned.
+        """
+        check_rgb(rgb)
+        fit = self.look(rgb, region_of_detection(detection))
+        if fit.presence < MIN_PRESENCE:
+            raise NoFaceError(
+                f"no face after all at {_place(detection.box)} (presence {fit.presence:.2f}, needs {MIN_PRESENCE:.2f})"
+            )
+        return reconstruction_of_mesh(fit.points, detection.box, fit.presence)
+
+    def look(self, rgb: Photo8, region: Region) -> MeshFit:
+        """The mesh after a second look at the region that the first one gives; other quarter turns where both fail."""
+        best = self._twice(rgb, region)
+        for quarters in (2, 1, 3):
+            if best.presence >= MIN_PRESENCE:
+                break
+            turned = Region(region.centre, region.side, region.angle + quarters * np.pi / 2)
+            best = max(best, self._twice(rgb, turned), key=lambda fit: fit.presence)
+        return best
+
+    def _twice(self, rgb: Photo8, region: Region) -> MeshFit:
+        first = self._mesh.fit(rgb, region)
+        again = region_of_mesh(first.points)
+        if not again.side > 0:
+            return first
+        second = self._mesh.fit(rgb, again)
+        return second if second.presence >= min(first.presence, MIN_PRESENCE) else first
+
+
+def reconstruction_of_mesh(points: Points3, box: Box, presence: float) -> Reconstruction:
+    """Everything that follows from (468, 3) mesh points in the photo frame."""
+    landmarks = landmarks68_from_mesh(points)
+    return Reconstruction(position_map_from_mesh(points), landmarks, pose_of(landmarks), box, presence, "facemesh")
+
+
+def _place(box: Box) -> str:
+    return f"({box.left:.0f}, {box.top:.0f}, {box.right:.0f}, {box.bottom:.0f})"

@@ -1,0 +1,185 @@
+"""Face Mesh in the UV layout: from 468 points to a position map.
+
+The layout is PRNet's (Feng et al., ECCV 2018). assets/facemesh_uv.npz holds the place of each mesh point in it, found
+by tools/make_uv_layout.py. Between the points the surface is a smoothing thin-plate spline over (u, v); since the places
+never change, that is one fixed matrix from the 468 points to the grid, cut off where it hardly weighs and then sparse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity
+from masksynth.errors import ShapeError
+from masksynth.reconstruct.generic import generic_mesh
+from masksynth.reconstruct.points68 import MESH_INDEX_68
+from masksynth.reconstruct.pose import head_frame
+from masksynth.reconstruct.stretch import Stretch, rim, stretch_at
+from masksynth.resources import asset
+
+STEP = 4  # texels between the grid's places; what lies between is interpolated bicubically
+SMOOTHING = 8.0  # of the spline: the places are known to about half a texel, so it need not pass through every point
+CUT_OFF = 4e-3  # weights below are dropped
+TOP = 5  # first row of the layout's face
+LEFT = 5  # first column
+
+# The mesh's outline, from the forehead's middle clockwise as seen in the image.
+# fmt: off
+OUTLINE = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
+    148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)
+# fmt: on
+
+
+@cache
+def _asset() -> dict[str, npt.NDArray[np.generic]]:
+    with np.load(asset("facemesh_uv.npz"), allow_pickle=False) as stored:
+        values = {name: stored[name] for name in stored.files}
+    for array in values.values():
+        array.flags.writeable = False
+    return values
+
+
+def mesh_uv() -> npt.NDArray[np.float32]:
+    """(468, 2) u, v of each mesh point in the 256 layout; read-only."""
+    return _asset()["uv"].astype(np.float32)
+
+
+def mesh_mirror() -> npt.NDArray[np.int64]:
+    """(468,) the mesh point on the other side of the face."""
+    return _asset()["mirror"].astype(np.int64)
+
+
+@cache
+def face_region() -> npt.NDArray[np.bool_]:
+    """(256, 256) where the layout has a face: PRNet's face pixels to within a texel of their rim."""
+    import cv2
+
+    points, _ = rim()
+    right = UV_SIZE - 1 - LEFT
+    shape = np.concatenate([[[LEFT, TOP]], points, [[right, TOP]]])
+    region = np.zeros((UV_SIZE, UV_SIZE), np.uint8)
+    cv2.fillPoly(region, [np.round(shape * 16).astype(np.int32)], 1, shift=4)
+    return region > 0
+
+
+@cache
+def validity() -> npt.NDArray[np.uint8]:
+    """(256, 256) uint8 of Validity for maps made from the mesh; read-only."""
+    import cv2
+
+    measured = np.zeros((UV_SIZE, UV_SIZE), np.uint8)
+    cv2.fillPoly(measured, [np.round(mesh_uv()[list(OUTLINE)] * 16).astype(np.int32)], 1, shift=4)
+    return with_stretch(np.where(measured > 0, Validity.MEASURED, Validity.EXTRAPOLATED) * face_region())
+
+
+def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """(256, 256) validity of a reconstructor, with the stretch where it has no surface; read-only."""
+    result = np.array(values, np.uint8)
+    v, u = np.nonzero(result == Validity.ABSENT)
+    within = stretch_at(np.stack([u, v], axis=1).astype(np.float64)).within
+    result[v[within], u[within]] = Validity.STRETCHED
+    result.flags.writeable = False
+    return result
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
+
+    from_mesh: (
+        object  # (G·G, 468) sparse, float32: grid places from mesh points, rim points standing in for the stretch
+    )
+    offsets: npt.NDArray[np.float32]  # (G·G, 3) head frame, interocular distances; 0 where no stretch is
+    side: int  # G
+
+
+@cache
+def _operator() -> _Operator:
+    from scipy.sparse import csr_matrix
+
+    side = UV_SIZE // STEP + 2
+    ticks = np.arange(side) * STEP + (STEP - 1) / 2 - STEP
+    places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    weights = spline_weights(mesh_uv().astype(np.float64), places, SMOOTHING)
+    stretch: Stretch = stretch_at(places)
+    points, _ = rim()
+    at_rim = spline_weights(mesh_uv().astype(np.float64), points, SMOOTHING)
+    weights[stretch.beyond] = stretch.rim_weights @ at_rim
+    offsets = np.zeros((len(places), 3), np.float32)
+    offsets[stretch.beyond] = stretch.offsets
+    return _Operator(csr_matrix(thinned(weights, generic_mesh()).astype(np.float32)), offsets, side)
+
+
+def position_map_from_mesh(points: Points3) -> PositionMap:
+    """The surface through the mesh, over the whole layout, the stretch included.
+
+    Parameters
+    ----------
+    points : (468, 3) float
+        Face Mesh's points in the photo frame.
+    """
+    import cv2
+
+    mesh = check_mesh_points(points)
+    operator = _operator()
+    head = head_frame(landmarks68_from_mesh(mesh))
+    grid = operator.from_mesh @ mesh  # type: ignore[operator]
+    grid += operator.offsets @ (head.scale * head.rotation.T).astype(np.float32)
+    grid = grid.reshape(operator.side, operator.side, 3)
+    fine = cv2.resize(grid, None, fx=STEP, fy=STEP, interpolation=cv2.INTER_CUBIC)
+    return PositionMap(np.ascontiguousarray(fine[STEP:-STEP, STEP:-STEP]), validity())
+
+
+def landmarks68_from_mesh(points: Points3) -> Points3:
+    """(68, 3) iBUG points of (468, 3) mesh points, in the same frame."""
+    return np.ascontiguousarray(check_mesh_points(points)[list(MESH_INDEX_68)])
+
+
+def check_mesh_points(points: npt.NDArray[np.floating]) -> Points3:
+    """`points` as (468, 3) float32; raises ShapeError where they are not that many or not finite."""
+    mesh = np.ascontiguousarray(points, np.float32)
+    if mesh.shape != (468, 3):
+        raise ShapeError(f"a mesh is (468, 3), got {mesh.shape}")
+    if not np.isfinite(mesh).all():
+        raise ShapeError("a mesh has points that are not finite")
+    return mesh
+
+
+def spline_weights(
+    sites: npt.NDArray[np.float64], places: npt.NDArray[np.float64], smoothing: float
+) -> npt.NDArray[np.float64]:
+    """(P, N) weights that give the smoothing thin-plate spline through values at (N, 2) `sites` at (P, 2) `places`.
+
+    Rows add up to 1 and reproduce every function linear in (u, v). See Wahba, "Spline Models for Observational Data",
+    1990, section 2.4.
+    """
+    n = len(sites)
+    system = np.zeros((n + 3, n + 3))
+    system[:n, :n] = _kernel(sites, sites) + smoothing * np.eye(n)
+    system[:n, n:] = np.column_stack([np.ones(n), sites])
+    system[n:, :n] = system[:n, n:].T
+    right = np.concatenate([_kernel(places, sites), np.ones((len(places), 1)), places], axis=1)
+    return np.linalg.solve(system, right.T)[:n].T
+
+
+def thinned(weights: npt.NDArray[np.float64], shape: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(P, N) weights without those below the cut-off; the others are changed, by least squares, so that the result for
+    the (N, 3) `shape`, wherever it is moved, turned and scaled, stays what it was."""
+    known = np.concatenate([shape, np.ones((len(shape), 1))], axis=1)  # (N, 4)
+    kept = np.abs(weights) >= CUT_OFF
+    thin = np.where(kept, weights, 0.0)
+    missing = (weights - thin) @ known  # (P, 4)
+    normal = kept @ (known[:, :, None] * known[:, None, :]).reshape(len(known), 16)
+    normal = normal.reshape(-1, 4, 4) + 1e-6 * np.eye(4)
+    return thin + kept * (np.linalg.solve(normal, missing[:, :, None])[:, :, 0] @ known.T)
+
+
+def _kernel(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    squared = ((a[:, None] - b[None]) ** 2).sum(2)
+    return squared * np.log(np.maximum(squared, 1e-12)) / 2
