@@ -37,6 +37,9 @@ YAWS = (-70, -55, -40, -28, -16, -8, 0, 8, 16, 28, 40, 55, 70)
 PITCHES = (-18, 0, 18)
 TURNED_AWAY = 2.0  # degrees of yaw times place across the face (-1 to 1) beyond which a point is on the far half
 MIDDLE = 0.2  # of the half width: points so near the middle line are seen from everywhere
+BEST_YAW = 35.0  # degrees, for the rim
+YAW_WIDTH = 20.0
+BELOW_LIP = 18  # mesh point between lower lip and chin
 MIN_FACING = 0.2  # cosine between the surface and the line of sight below which a hit says little
 DETAIL = 8  # pixels of the drawn texture per texel
 
@@ -188,6 +191,8 @@ def find_places(face: Canonical, views_out: Path | None) -> tuple[Floats, Floats
     places, weights, sheet = [], [], []
     frontal = frontal_mesh(detector, mesh, draw(face, texture, 0, 0))
     side = (frontal[:, 0] - frontal[:, 0].mean()) / np.ptp(frontal[:, 0]) * 2  # -1 image-left rim, 1 image-right rim
+    # Cheeks and chin are told best where they are turned to the camera: the middle from the front, the sides aslant.
+    rim = (np.abs(side) > 0.5) | (frontal[:, 1] > frontal[BELOW_LIP, 1])
     for pitch in PITCHES:
         for yaw in YAWS:
             view = draw(face, texture, yaw, pitch)
@@ -198,6 +203,7 @@ def find_places(face: Canonical, views_out: Path | None) -> tuple[Floats, Floats
             uv, weight = hits(view, fit.points)
             # The half that turns away is squeezed to within the outline: it says nothing.
             weight = np.where((side * yaw <= TURNED_AWAY) | (np.abs(side) < MIDDLE), weight, 0.0)
+            weight *= np.where(rim, np.exp(-(((yaw + BEST_YAW * side) / YAW_WIDTH) ** 2)), 1.0)
             print(f"yaw {yaw:4d} pitch {pitch:4d}: presence {fit.presence:.2f}, {int((weight > 0).sum())} points hit")
             places.append(uv)
             weights.append(weight * fit.presence)
@@ -211,7 +217,7 @@ def find_places(face: Canonical, views_out: Path | None) -> tuple[Floats, Floats
     place, weight = np.stack(places), np.stack(weights)
     found = np.full((POINTS, 2), np.nan)
     for i in range(POINTS):
-        if (weight[:, i] > 0).sum() >= 3:
+        if (weight[:, i] > 1e-3).sum() >= 3:
             found[i] = [weighted_median(place[:, i, axis], weight[:, i]) for axis in (0, 1)]
     return found, weight.sum(0), frontal
 

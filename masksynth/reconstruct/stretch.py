@@ -4,12 +4,12 @@ The layout's face ends in a rim, and below and beside it the layout is empty. Le
 the rim, t its distance from there in texels, n = (n_u, n_v) the rim's outward normal at r. With J(r) the surface at
 the rim, smoothed along it, R the head's rotation and d the interocular distance, the texel lies at
 
-    J(r) + d R [ a(n) sin(φ) (n_u, n_v, 0)  -  b (1 - cos φ) (0, 0, 1) ],      φ = (π / 2) t / T,
+    J(r) + d R [ a(n) (sin φ - sin φ₀) (n_u, n_v, 0)  -  b (cos φ₀ - cos φ) (0, 0, 1) ],    φ = φ₀ + (π/2 - φ₀) t / T,
 
-a quarter of an ellipse that leaves the rim outwards, in the plane of the face, and ends going straight back:
+a piece of an ellipse that leaves the rim outwards and back, as the surface does there, and ends going straight back:
 
-    a(n) = a_cheek + (a_chin - a_cheek) max(n_v, 0)²        how far it reaches outwards
-    b                                                       how far it reaches back
+    a(n) = a_cheek + (a_chin - a_cheek) max(n_v, 0)²        its half-axis in the plane of the face
+    b                                                       its half-axis in depth
 
 It takes nothing but the rim and the head frame, so it is the same for every reconstructor, and it turns with the head.
 """
@@ -27,9 +27,10 @@ from scipy.spatial import cKDTree
 from masksynth.arrays import UV_SIZE
 
 REACH = 52.0  # T, texels: from the chin's rim to the lowest rows that are used
-OUTWARDS_CHIN = 0.26  # a_chin, interocular distances
+START = np.radians(35.0)  # φ₀
+OUTWARDS_CHIN = 0.45  # a_chin, interocular distances
 OUTWARDS_CHEEK = 0.05  # a_cheek
-BACKWARDS = 0.45  # b
+BACKWARDS = 0.5  # b
 SMOOTHING = 4.0  # texels along the rim: standard deviation of the weights of J
 
 # Where the layout's face ends below the ears, to within a texel, from image-left to image-right of the middle.
@@ -74,13 +75,13 @@ def stretch_at(places: Floats) -> Stretch:
     beside = (nearest > 0) & (nearest < len(points) - 1)  # beyond the rim's ends is the forehead's side
     beyond = outside & beside
     n = normals[nearest[beyond]]
-    phi = np.pi / 2 * np.minimum(t[beyond] / REACH, 1.0)
-    straight = np.maximum(t[beyond] - REACH, 0.0) * np.pi / 2 / REACH
+    turning = np.pi / 2 - START
+    phi = START + turning * np.minimum(t[beyond] / REACH, 1.0)
+    straight = turning * np.maximum(t[beyond] / REACH - 1.0, 0.0)
     outwards = OUTWARDS_CHEEK + (OUTWARDS_CHIN - OUTWARDS_CHEEK) * np.clip(n[:, 1], 0, None) ** 2
-    offsets = np.stack(
-        [outwards * np.sin(phi) * n[:, 0], outwards * np.sin(phi) * n[:, 1], -BACKWARDS * (1 - np.cos(phi) + straight)],
-        axis=1,
-    )
+    out = outwards * (np.sin(phi) - np.sin(START))
+    back = BACKWARDS * (np.cos(START) - np.cos(phi) + straight)
+    offsets = np.stack([out * n[:, 0], out * n[:, 1], -back], axis=1)
     weights = np.exp(-0.5 * ((np.arange(len(points))[None] - nearest[beyond][:, None]) / SMOOTHING) ** 2)
     return Stretch(beyond, beyond & (t <= REACH), weights / weights.sum(1, keepdims=True), offsets)
 

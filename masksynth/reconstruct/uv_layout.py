@@ -1,7 +1,7 @@
 """Face Mesh in the UV layout: from 468 points to a position map.
 
 The layout is PRNet's (Feng et al., ECCV 2018). assets/facemesh_uv.npz holds the place of each mesh point in it, found
-by tools/make_uv_layout.py. Between the points the surface is a smoothing thin-plate spline over (u, v); since the places
+by tools/make_uv_layout.py. Between the points the surface is a smoothing thin-plate spline over (u, v); as the places
 never change, that is one fixed matrix from the 468 points to the grid, cut off where it hardly weighs and then sparse.
 """
 
@@ -24,6 +24,9 @@ from masksynth.resources import asset
 STEP = 4  # texels between the grid's places; what lies between is interpolated bicubically
 SMOOTHING = 8.0  # of the spline: the places are known to about half a texel, so it need not pass through every point
 CUT_OFF = 4e-3  # weights below are dropped
+RIM_STEP = 6  # texels between the rim points that lead the spline
+RIM_OUT = (0.002, 0.0055)  # interocular distances a texel that the rim lies outwards of the outline: cheek, chin
+RIM_BACK = (0.012, 0.0085)  # and back of it
 TOP = 5  # first row of the layout's face
 LEFT = 5  # first column
 
@@ -92,10 +95,8 @@ def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
 class _Operator:
     """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
 
-    from_mesh: (
-        object  # (G·G, 468) sparse, float32: grid places from mesh points, rim points standing in for the stretch
-    )
-    offsets: npt.NDArray[np.float32]  # (G·G, 3) head frame, interocular distances; 0 where no stretch is
+    from_mesh: object  # (G·G, 468) sparse, float32: grid places from mesh points
+    offsets: npt.NDArray[np.float32]  # (G·G, 3) added, in the head frame and interocular distances
     side: int  # G
 
 
@@ -106,14 +107,46 @@ def _operator() -> _Operator:
     side = UV_SIZE // STEP + 2
     ticks = np.arange(side) * STEP + (STEP - 1) / 2 - STEP
     places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    weights = spline_weights(mesh_uv().astype(np.float64), places, SMOOTHING)
     stretch: Stretch = stretch_at(places)
     points, _ = rim()
-    at_rim = spline_weights(mesh_uv().astype(np.float64), points, SMOOTHING)
+    weights, offsets = _surface_at(np.concatenate([places, points]))
+    at_rim, offsets_at_rim = weights[len(places) :], offsets[len(places) :]
+    weights, offsets = weights[: len(places)], offsets[: len(places)]
     weights[stretch.beyond] = stretch.rim_weights @ at_rim
-    offsets = np.zeros((len(places), 3), np.float32)
-    offsets[stretch.beyond] = stretch.offsets
-    return _Operator(csr_matrix(thinned(weights, generic_mesh()).astype(np.float32)), offsets, side)
+    offsets[stretch.beyond] = stretch.rim_weights @ offsets_at_rim + stretch.offsets
+    thin = thinned(weights, generic_mesh()).astype(np.float32)
+    return _Operator(csr_matrix(thin), offsets.astype(np.float32), side)
+
+
+def _surface_at(
+    places: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The surface at (P, 2) places up to the rim: (P, 468) weights of mesh points and (P, 3) head-frame offsets.
+
+    A spline left to itself runs on straight below the chin and behind the cheek. So it is also led through the rim:
+    each rim point lies as many texels beyond the mesh's outline as the layout says, outwards and back by RIM_OUT and
+    RIM_BACK a texel.
+    """
+    points, normals = rim()
+    points, normals = points[::RIM_STEP], normals[::RIM_STEP]
+    outline = mesh_uv()[list(OUTLINE)].astype(np.float64)
+    corners = np.concatenate([outline, outline[:1]])
+    share = np.linspace(0, 1, 20, endpoint=False)
+    along = corners[:-1, None] * (1 - share[None, :, None]) + corners[1:, None] * share[None, :, None]
+    flat = along.reshape(-1, 2)
+    distance = np.linalg.norm(points[:, None] - flat[None], axis=2)
+    nearest = distance.argmin(1)
+    texels = distance[np.arange(len(points)), nearest]
+    at_outline = np.zeros((len(points), 468))
+    rows, first, second = np.arange(len(points)), nearest // len(share), nearest // len(share) + 1
+    np.add.at(at_outline, (rows, np.take(OUTLINE, first)), 1 - share[nearest % len(share)])
+    np.add.at(at_outline, (rows, np.take(OUTLINE, second % len(OUTLINE))), share[nearest % len(share)])
+    out = RIM_OUT[0] * normals[:, 0] ** 2 + RIM_OUT[1] * normals[:, 1] ** 2
+    back = RIM_BACK[0] * normals[:, 0] ** 2 + RIM_BACK[1] * normals[:, 1] ** 2
+    at_rim = np.stack([out * normals[:, 0], out * normals[:, 1], -back], axis=1) * texels[:, None]
+    sites = np.concatenate([mesh_uv().astype(np.float64), points])
+    weights = spline_weights(sites, places, SMOOTHING)
+    return weights[:, :468] + weights[:, 468:] @ at_outline, weights[:, 468:] @ at_rim
 
 
 def position_map_from_mesh(points: Points3) -> PositionMap:
