@@ -171,7 +171,7 @@ def read_template(path: Path | str, *, name: str | None = None) -> Template:
         raise TemplateError(f"{path}: has no alpha channel, so nothing says where the mask is. Save it as RGBA.")
     rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
     check_layout(rgba[..., 3], str(path))
-    rgba = continued(np.where(_surface(len(rgba))[..., None], rgba, np.float32(0)))
+    rgba = continued(np.where(surface(len(rgba))[..., None], rgba, np.float32(0)))
     metadata = _metadata(image, path)
     return Template(
         name=name or name_from(path.stem),
@@ -224,7 +224,7 @@ def check_layout(alpha: Alpha, what: str) -> None:
             f"{what}: its alpha is {'empty' if total == 0 else 'nearly empty'} ({100 * total / alpha.size:.2f} % of "
             f"the square, a mask covers at least {100 * MIN_COVER:.1f} %)."
         )
-    outside = float(alpha[~_surface(side)].sum()) / total
+    outside = float(alpha[~surface(side)].sum()) / total
     if outside > MAX_OUTSIDE:
         raise TemplateError(
             f"{what}: is not in the UV layout: {100 * outside:.0f} % of its alpha lies off the face's surface "
@@ -261,10 +261,11 @@ def continued(rgba: Texture) -> Texture:
     return out
 
 
-def _surface(side: int) -> npt.NDArray[np.bool_]:
+def surface(side: int) -> npt.NDArray[np.bool_]:
     """(side, side): where the layout has a surface, measured, continued or stretched."""
-    surface = np.ones((UV_SIZE, UV_SIZE), bool)
-    return np.kron(surface, np.ones((side // UV_SIZE, side // UV_SIZE), bool))
+    from masksynth.reconstruct.uv_layout import validity
+
+    return np.kron(validity() > 0, np.ones((side // UV_SIZE, side // UV_SIZE), bool))
 
 
 def _open_png(path: Path) -> PillowImage.Image:
@@ -372,7 +373,8 @@ def _to16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
 
 def _halved(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(S, S, C) to (S/2, S/2, C): the mean of each 2 x 2 block, whose centre is the coarse texel's."""
-    return (planes[0::2, 0::2] + planes[1::2, 0::2] + planes[0::2, 1::2] + planes[1::2, 1::2]) / 4
+    total = planes[0::2, 0::2] + planes[1::2, 0::2] + planes[0::2, 1::2] + planes[1::2, 1::2]
+    return (total / 4).astype(np.float32)
 
 
 def _doubled(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
