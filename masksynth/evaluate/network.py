@@ -1,0 +1,183 @@
+"""A trained network on a masked data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.errors import EvaluationError
+from masksynth.evaluate.embed import embed
+from masksynth.evaluate.metrics import FarRule
+from masksynth.evaluate.protocols import FARS, ProbeResult, evaluate_probes
+from masksynth.store import Store, StoredProtocol, open_store
+from masksynth.train.networks import NetworkInfo, file_sha256, load_network, network_file
+from masksynth.train.run import newest_run
+from masksynth.train.start import choose_device
+
+Features = dict[tuple[str, int], npt.NDArray[np.float32]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a network reaches on a data set."""
+
+    data: Path
+    weights: Path
+    weights_sha256: str
+    network: NetworkInfo
+    dataset: str
+    complete: bool  # of the data set
+    rule: FarRule
+    protocols: dict[str, tuple[ProbeResult, ...]]
+    notes: tuple[str, ...]
+
+
+def evaluate_network(
+    data: Path,
+    *,
+    weights: Path | None = None,
+    protocols: Sequence[str] = ("all",),
+    fars: Sequence[float] = FARS,
+    rule: FarRule = "strict",
+    device: str = "auto",
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Embed probes and gallery of each protocol and measure.
+
+    Parameters
+    ----------
+    weights : path, optional
+        A run's folder or a network file; the newest run on this data where not given.
+    protocols : names, or ("all",) for every one that has probes
+    on_step : callable
+        Called with images embedded and images in all.
+
+    Raises
+    ------
+    StoreError, WeightsError, TrainingError, EvaluationError
+    """
+    with open_store(data) as store:
+        if weights is None:
+            weights = newest_run(data, str(store.attrs.get("plan_sha256", ""))).path
+        net, info = load_network(weights, side=store.side)
+        chosen = _choose(store, protocols)
+        kinds: tuple[Literal["image", "clean"], ...] = (
+            ("image", "clean") if "clean" in store.kinds("nir") else ("image",)
+        )
+        vis_rows = np.unique(np.concatenate([p.vis_gallery for p in chosen]))
+        nir_rows = np.unique(np.concatenate([p.nir_probe for p in chosen]))
+        where, done, total = choose_device(device), 0, len(vis_rows) + len(kinds) * len(nir_rows)
+
+        def features(spectrum: Literal["nir", "vis"], rows: npt.NDArray[Any], kind: Literal["image", "clean"]) -> Any:
+            nonlocal done
+            out = []
+            for start in range(0, len(rows), 512):  # a whole data set need not fit into memory
+                part = rows[start : start + 512]
+                out.append(embed(net, info.input, store.images(spectrum, part, kind), device=where))
+                done += len(part)
+                on_step(done, total)
+            return np.concatenate(out)
+
+        vis = features("vis", vis_rows, "image")
+        nir = {kind: features("nir", nir_rows, kind) for kind in kinds}
+        results = {}
+        for protocol in chosen:
+            probe_at = np.searchsorted(nir_rows, protocol.nir_probe)
+            gallery_at = np.searchsorted(vis_rows, protocol.vis_gallery)
+            results[protocol.name] = tuple(
+                evaluate_probes(
+                    nir[kind][probe_at],
+                    _names(store, store.labels("nir", protocol.nir_probe)),
+                    vis[gallery_at],
+                    _names(store, store.labels("vis", protocol.vis_gallery)),
+                    probes="masked"
+                    if kind == "image" and len(kinds) == 2
+                    else "unmasked"
+                    if kind == "clean"
+                    else _kind(store),
+                    missing_probes=[skipped.subject for skipped in protocol.missing["nir_probe"]],
+                    missing_gallery=[skipped.subject for skipped in protocol.missing["vis_gallery"]],
+                    fars=fars,
+                    rule=rule,
+                )
+                for kind in kinds
+            )
+        file = network_file(weights)
+        return Evaluation(
+            data=Path(data),
+            weights=Path(weights),
+            weights_sha256=file_sha256(file),
+            network=info,
+            dataset=str(store.attrs.get("dataset", "")),
+            complete=store.complete,
+            rule=rule,
+            protocols=results,
+            notes=_notes(store, info),
+        )
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The result as plain values; docs/evaluate.md describes them. NaN becomes null."""
+    out: dict[str, Any] = {
+        "format": "masksynth-evaluation/1",
+        "data": os.path.abspath(evaluation.data),
+        "dataset": evaluation.dataset,
+        "complete": evaluation.complete,
+        "weights": {"path": os.path.abspath(evaluation.weights), "sha256": evaluation.weights_sha256},
+        "network": dataclasses.asdict(evaluation.network),
+        "far_rule": evaluation.rule,
+        "notes": list(evaluation.notes),
+        "protocols": {
+            name: {result.probes: _result(result) for result in results}
+            for name, results in evaluation.protocols.items()
+        },
+    }
+    return out
+
+
+def _result(result: ProbeResult) -> dict[str, Any]:
+    def plain(values: dict[str, Any]) -> dict[str, Any]:
+        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
+
+    return {
+        "rank1": plain(dataclasses.asdict(result.identification)),
+        "verification": [plain(dataclasses.asdict(point)) for point in result.verification],
+        "gallery": result.gallery,
+        "gallery_missing": result.gallery_missing,
+    }
+
+
+def _choose(store: Store, names: Sequence[str]) -> list[StoredProtocol]:
+    if list(names) != ["all"]:
+        chosen = [store.protocol(name) for name in names]
+    else:
+        chosen = [store.protocol(name) for name in store.protocols]
+        chosen = [p for p in chosen if len(p.nir_probe) and len(p.vis_gallery)]
+    empty = [p.name for p in chosen if not len(p.nir_probe) or not len(p.vis_gallery)]
+    if empty or not chosen:
+        which = f"protocol '{empty[0]}'" if empty else "every protocol"
+        raise EvaluationError(f"{store.path}: {which} lacks probes or a gallery, so there is nothing to measure.")
+    return chosen
+
+
+def _names(store: Store, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.str_]:
+    return np.array(store.subjects)[labels]
+
+
+def _kind(store: Store) -> str:
+    return "masked" if "alpha" in store.kinds("nir") else "unmasked"
+
+
+def _notes(store: Store, info: NetworkInfo) -> tuple[str, ...]:
+    notes = []
+    if info.origin == "from scratch":
+        notes.append("the network was trained from scratch, not from one that was pretrained on millions of faces")
+    if not store.complete:
+        notes.append("the data set is marked incomplete: more photos were skipped than its making allowed")
+    return tuple(notes)

@@ -1,0 +1,166 @@
+"""Settings of a training run. No torch here, so that the command line can show the defaults at once.
+
+Where no other source is named, a default is the paper's (Du et al., IEEE SPL 2021, section III-A); "released" means the
+authors' own code as published with FaceX-Zoo.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from masksynth.errors import ConfigError
+
+Backbone: TypeAlias = Literal["mobilefacenet"]
+Loss: TypeAlias = Literal["softmax", "am", "arc"]
+BnMode: TypeAlias = Literal["joint", "separate", "frozen"]
+Direction: TypeAlias = Literal["both", "random"]
+QueueMode: TypeAlias = Literal["overwrite", "append"]
+Augment: TypeAlias = Literal["hsst", "flip", "none"]
+
+PAPER_ITERATIONS = 10_000
+PAPER_MOMENTUM = 0.999  # Mo et al., SST (ECCV 2020), and released
+SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0}  # released heads; the paper names none
+MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35}  # released heads; the paper names none
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What every method shares: network, schedule, data."""
+
+    backbone: Backbone = "mobilefacenet"
+    width: float = 1.0  # channels of the backbone as a share of the published network's
+    dimensions: int = 512  # of a feature
+    protocol: str = ""  # of the data set; "" is fold01, or the first that has training rows
+    iterations: int = PAPER_ITERATIONS
+    batch: int = 64  # identities of a batch
+    lr: float = 5e-4  # at the start
+    milestones: tuple[float, ...] = (0.6, 0.8)  # shares of the iterations at which lr is divided by 10
+    sgd_momentum: float = 0.9
+    weight_decay: float = 5e-4  # on all parameters; released
+    augment: Augment = "hsst"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of(self, "backbone", get_args(Backbone))
+        _one_of(self, "augment", get_args(Augment))
+        _at_least(self, "iterations", 1)
+        _at_least(self, "batch", 2)
+        _at_least(self, "dimensions", 1)
+        _at_least(self, "weight_decay", 0.0)
+        _at_least(self, "seed", 0)
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be above 0, got {self.lr}")
+        if not 0 < self.width <= 4:
+            raise ConfigError(f"width must be in (0, 4], got {self.width}")
+        if not 0 <= self.sgd_momentum < 1:
+            raise ConfigError(f"sgd_momentum must be in [0, 1), got {self.sgd_momentum}")
+        if list(self.milestones) != sorted(self.milestones) or not all(0 < m < 1 for m in self.milestones):
+            raise ConfigError(f"milestones are rising shares of the iterations in (0, 1), got {self.milestones}")
+
+    def lr_at(self, iteration: int) -> float:
+        """The learning rate of an iteration, counted from 0."""
+        return self.lr * 0.1 ** sum(iteration >= round(m * self.iterations) for m in self.milestones)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field, fit for JSON; `from_dict` of the same class reads it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    def digest(self, *more: str) -> str:
+        """Eight hex digits of these settings and whatever else decides the result."""
+        text = json.dumps([type(self).__name__, self.as_dict(), *more], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HsstConfig(TrainConfig):
+    """Heterogeneous semi-siamese training."""
+
+    loss: Loss = "softmax"
+    scale: float | None = None  # of the logits; None is that of the loss, SCALE
+    margin: float | None = None  # cosine for am, radians for arc; None is that of the loss, MARGIN
+    queue: int = 128  # prototypes in each of the two queues
+    momentum: float | None = None  # of the gallery-net; None is 0.999, rescaled for a short run
+    queue_mode: QueueMode = "overwrite"
+    direction: Direction = "both"
+    bn_mode: BnMode = "joint"  # "separate" is what the released code does; docs/train.md says why it is not the default
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of(self, "loss", get_args(Loss))
+        _one_of(self, "queue_mode", get_args(QueueMode))
+        _one_of(self, "direction", get_args(Direction))
+        _one_of(self, "bn_mode", get_args(BnMode))
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum must be in [0, 1), got {self.momentum}")
+        if self.scale is not None and not self.scale > 0:
+            raise ConfigError(f"scale must be above 0, got {self.scale}")
+        if self.queue < self.batch or self.queue % self.batch:
+            raise ConfigError(f"queue must be a multiple of batch ({self.batch}), got {self.queue}")
+
+    @property
+    def loss_scale(self) -> float:
+        return SCALE[self.loss] if self.scale is None else self.scale
+
+    @property
+    def loss_margin(self) -> float:
+        return MARGIN[self.loss] if self.margin is None else self.margin
+
+    @property
+    def gallery_momentum(self) -> float:
+        """Share of the gallery-net kept per step.
+
+        A run of T < 10,000 iterations takes 0.999^(10,000 / T), so that the gallery-net goes as far from its start as
+        in the paper's run.
+        """
+        if self.momentum is not None:
+            return self.momentum
+        return float(PAPER_MOMENTUM ** max(1.0, PAPER_ITERATIONS / self.iterations))
+
+
+def from_dict(cls: type[Any], values: dict[str, Any]) -> Any:
+    """The configuration that `as_dict` gave; a field that `cls` does not know is an error."""
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}")
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def fit_to_identities(config: Any, identities: int) -> tuple[Any, str]:
+    """Shrink queue, then batch, until `identities` suffice; the second value says what was done, or is "".
+
+    No identity may be in the batch and in the queue at once, so queue + batch identities are needed.
+    """
+    from masksynth.errors import TrainingError
+
+    batch, queue = config.batch, config.queue
+    if identities >= batch + queue:
+        return config, ""
+    if identities < 4:
+        raise TrainingError(
+            f"only {identities} identities have both NIR and VIS images to train on; 4 are needed at the very least, "
+            f"and {batch + queue} for a batch of {batch} and a queue of {queue}."
+        )
+    batch = min(batch, identities // 2)
+    queue = (identities - batch) // batch * batch
+    note = (
+        f"{identities} identities are too few for a batch of {config.batch} and a queue of {config.queue} "
+        f"({config.batch + config.queue} needed); using batch {batch}, queue {queue}"
+    )
+    return dataclasses.replace(config, batch=batch, queue=queue), note
+
+
+def _one_of(config: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _at_least(config: object, name: str, least: float) -> None:
+    value = getattr(config, name)
+    if not value >= least:
+        raise ConfigError(f"{name} must be at least {least}, got {value}")

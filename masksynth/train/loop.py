@@ -1,0 +1,169 @@
+"""The training loop: batch, forward, loss, backward, step, log, validate, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from masksynth.errors import TrainingError
+from masksynth.files import atomic_path
+from masksynth.train.config import TrainConfig
+from masksynth.train.networks import NetworkInfo, save_network
+from masksynth.train.run import RunFolder
+
+SAVE_SECONDS = 120.0  # between checkpoints: what a killed run loses at most, and a step
+
+
+class Method(Protocol):
+    """One way to train. Its iteration has one or more phases, each with a loss and parameters of its own."""
+
+    probe: nn.Module  # the network that is tested
+    phases: tuple[str, ...]
+
+    def trained(self, phase: str) -> Iterator[nn.Parameter]: ...
+    def loss(self, batch: Any, phase: str) -> tuple[Tensor, dict[str, Tensor | float]]: ...
+    def after_step(self) -> None: ...
+    def state_record(self) -> dict[str, float]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Any) -> Any: ...
+
+
+class Batches(Protocol):
+    """An endless stream that can go on where it was."""
+
+    def __next__(self) -> Any: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+def fit(
+    method: Method,
+    batches: Batches,
+    config: TrainConfig,
+    run: RunFolder,
+    info: NetworkInfo,
+    *,
+    on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
+    validate: Callable[[int], dict[str, float]] | None = None,
+    stop_after: int | None = None,
+) -> None:
+    """Train `method` for `config.iterations`, or go on from the run's checkpoint.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Receives log.csv, checkpoint.pt and probe.safetensors.
+    info : NetworkInfo
+        Goes into probe.safetensors.
+    on_step : callable
+        Called after every iteration with how many are done and the newest logged figures.
+    validate : callable, optional
+        Called with the iterations done whenever a line is logged; its figures join the line.
+    stop_after : int, optional
+        Return after so many iterations of this call, as if interrupted there.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite, with the iteration; or the checkpoint cannot be read or is of other work.
+    KeyboardInterrupt
+        Passed on after the state has been saved.
+    """
+    optimizers = {
+        phase: torch.optim.SGD(
+            method.trained(phase), lr=config.lr, momentum=config.sgd_momentum, weight_decay=config.weight_decay
+        )
+        for phase in method.phases
+    }
+    start = load_checkpoint(run.checkpoint_path, method, optimizers, batches) if run.checkpoint_path.is_file() else 0
+    run.keep_log_until(start)
+    log_every = max(1, min(50, config.iterations // 100))
+    done, images, logged = start, 0, {}
+    saved_at = began = time.monotonic()
+
+    def save() -> None:
+        save_checkpoint(run.checkpoint_path, done, method, optimizers, batches)
+        save_network(run.network_path, method.probe, info)
+
+    try:
+        for iteration in range(start, config.iterations):
+            batch = next(batches)
+            record: dict[str, Tensor | float] = {}
+            for phase, optimizer in optimizers.items():
+                optimizer.param_groups[0]["lr"] = config.lr_at(iteration)
+                loss, figures = method.loss(batch, phase)
+                if not torch.isfinite(loss):
+                    raise _not_finite(run, batch, iteration, loss.item())
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                record = {"loss": loss.detach(), **record, **figures}
+            method.after_step()
+            done, images = iteration + 1, images + batch.images
+
+            if done % log_every == 0 or done == config.iterations:
+                rate = images / (time.monotonic() - began)
+                logged = {"iteration": done, "lr": config.lr_at(iteration), "images_per_second": rate}
+                logged |= {name: float(value) for name, value in record.items()} | method.state_record()
+                logged |= validate(done) if validate is not None else {}
+                run.log(logged)
+            if time.monotonic() - saved_at > SAVE_SECONDS:
+                save()
+                saved_at = time.monotonic()
+            on_step(done, logged)
+            if stop_after is not None and done - start >= stop_after:
+                break
+    except KeyboardInterrupt:
+        save()
+        raise
+    save()
+
+
+def save_checkpoint(
+    path: Path, done: int, method: Method, optimizers: dict[str, torch.optim.SGD], batches: Batches
+) -> None:
+    """Write everything that the next iteration depends on, whole or not at all."""
+    state = {
+        "iteration": done,
+        "method": method.state_dict(),
+        "optimizers": {phase: optimizer.state_dict() for phase, optimizer in optimizers.items()},
+        "batches": batches.state(),
+        "torch_rng": torch.get_rng_state(),
+        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, method: Method, optimizers: dict[str, torch.optim.SGD], batches: Batches) -> int:
+    """Restore all that `save_checkpoint` wrote; the iterations done."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        method.load_state_dict(state["method"])
+        for phase, optimizer in optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][phase])
+        batches.restore(state["batches"])
+        torch.set_rng_state(state["torch_rng"])
+        if torch.cuda.is_available() and len(state["cuda_rng"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        return int(state["iteration"])
+    except Exception as error:  # torch.load raises nearly anything on a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrainingError(
+            f"{path}: the checkpoint cannot be used ({reason}). Delete it to start over, or train with --force."
+        ) from error
+
+
+def _not_finite(run: RunFolder, batch: Any, iteration: int, loss: float) -> TrainingError:
+    kept = run.path / "bad_batch.pt"
+    with atomic_path(kept) as temporary:
+        torch.save(dict(vars(batch)), temporary)
+    return TrainingError(
+        f"the loss of iteration {iteration + 1} is {loss}; the batch is kept in {kept}. Lower lr, or look at it; "
+        "the last checkpoint is as it was."
+    )

@@ -1,0 +1,155 @@
+"""The folder of a training run: what it was asked to do, its log, what it saved. No torch here.
+
+```text
+RUN/config.json         settings, data, where the weights started, versions; finished or not
+RUN/log.csv             one line per logged iteration
+RUN/checkpoint.pt       everything needed to go on
+RUN/probe.safetensors   the trained network
+RUN/evaluation.json     written by masksynth evaluate
+```
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from masksynth.errors import ConfigError, OutputError, TrainingError
+from masksynth.files import write_bytes
+
+RUNS = Path("runs")  # where runs are put that are given no folder, below the working folder
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "log.csv"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def network_path(self) -> Path:
+        return self.path / "probe.safetensors"
+
+    def read_config(self) -> dict[str, Any] | None:
+        """config.json, or None where there is none. Raises ConfigError where it is damaged."""
+        try:
+            values = json.loads(self.config_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.config_path}: cannot be read ({error}).") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{self.config_path}: is not the configuration of a run.")
+        return values
+
+    def write_config(self, values: Mapping[str, Any]) -> None:
+        write_bytes(self.config_path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def begin(self, work: str, *, force: bool) -> bool:
+        """Make the folder ready for the work named by a digest; True where such work is there to go on with.
+
+        Raises
+        ------
+        ConfigError
+            If the folder holds other work, or anything that is no run, and `force` is not set.
+        OutputError
+            If the folder cannot be made.
+        """
+        there = self.read_config()
+        if there is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())) and not force:
+            raise ConfigError(f"{self.path}: is there already and is no training run. Give another folder.")
+        if there is not None and there.get("work") != work and not force:
+            raise ConfigError(
+                f"{self.path}: holds a run with other settings, data or start. Give another folder with -o, or --force "
+                "to replace it."
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if force:
+                for path in (self.checkpoint_path, self.log_path, self.network_path, self.config_path):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be made ready ({error.strerror or error}).") from error
+        return there is not None and not force
+
+    def keep_log_until(self, iteration: int) -> None:
+        """Drop the lines of iterations from `iteration` on: they are about to be done again."""
+        rows = self.read_log()
+        kept = [row for row in rows if int(row["iteration"]) <= iteration]
+        if len(kept) < len(rows):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(kept)
+            write_bytes(self.log_path, text.getvalue().encode())
+
+    def log(self, record: Mapping[str, float]) -> None:
+        """Append one line; the first one also names the columns."""
+        new = not self.log_path.is_file() or not self.log_path.stat().st_size
+        try:
+            with open(self.log_path, "a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(record))
+                if new:
+                    writer.writeheader()
+                writer.writerow({k: f"{v:.7g}" for k, v in record.items()})
+        except OSError as error:
+            raise OutputError(f"{self.log_path}: could not be written ({error.strerror or error}).") from error
+
+    def read_log(self) -> list[dict[str, str]]:
+        """The log's lines; a last line that a killed run cut short is left out."""
+        if not self.log_path.is_file():
+            return []
+        text = self.log_path.read_text(encoding="utf-8")
+        lines = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
+        return [row for row in lines if None not in row.values()]
+
+
+def default_folder(data: Path, digest: str) -> Path:
+    """runs/<stem of the data file>-<digest of settings>."""
+    return RUNS / f"{Path(data).stem}-{digest}"
+
+
+def newest_run(data: Path, plan_sha256: str, root: Path = RUNS) -> RunFolder:
+    """The run on this data that last saved a network.
+
+    A run is of this data if its plan is the same, or, where the file names none, its path.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    found: list[tuple[float, RunFolder]] = []
+    for config in sorted(root.glob("*/config.json")):
+        run = RunFolder(config.parent)
+        try:
+            values = run.read_config() or {}
+        except ConfigError:
+            continue
+        about = values.get("data", {})
+        same = about.get("plan_sha256") == plan_sha256 if plan_sha256 else about.get("path") == os.path.abspath(data)
+        if same and run.network_path.is_file():
+            found.append((run.network_path.stat().st_mtime, run))
+    if not found:
+        raise TrainingError(
+            f"{data}: no training run on this file below {root}{os.sep}. Train with: masksynth train-hsst {data}, or "
+            "name a network with --weights."
+        )
+    return max(found, key=lambda pair: pair[0])[1]
