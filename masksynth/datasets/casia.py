@@ -72,7 +72,8 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
         if gallery != GALLERY:
             notes.append(f"{_title(view)}: {gallery} gallery photos, the published protocol has {GALLERY}.")
         name = "view1" if view == "dev" else f"fold{int(view):02d}"
-        protocols.append(Protocol(name, *(tuple(map(_id, parts[part])) for part in PARTS), published=True))
+        ids = {part: tuple(_id(key) for key in parts[part]) for part in PARTS}
+        protocols.append(Protocol(name, **ids, published=True))
     ordered = tuple(
         Sample(_id(key), path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
     )
@@ -105,7 +106,7 @@ class _Index:
     paths: dict[Key, list[str]] = field(default_factory=dict)
 
     def find(self, key: Key, suffix: str = "") -> str | None:
-        """The file of `key`, that with the listed suffix first; flattened names without a period are the last resort."""
+        """The file of `key`, with the listed suffix if it can be; flattened names without a period come last."""
         found = self.paths.get(key) or self.paths.get(("", *key[1:]))
         if not found:
             return None
