@@ -53,6 +53,10 @@ class StoreError(MasksynthError, ValueError):
     """An HDF5 file is not of the schema, is incomplete, or holds other work than was asked for."""
 
 
+class BatchError(MasksynthError, RuntimeError):
+    """A run over a data set cannot go on: workers that do not start, another run at the same output, parts missing."""
+
+
 class TrainingError(MasksynthError, RuntimeError):
     """Training cannot start or go on: too few identities, a loss that is not finite, an unreadable checkpoint."""
 

@@ -1,0 +1,7 @@
+"""A whole data set: plan → parts → one file, on any number of workers, with the same bytes."""
+
+from masksynth.batch.config import BatchConfig
+from masksynth.batch.plan import Plan, make_plan
+from masksynth.batch.run import Progress, Summary, run_plan
+
+__all__ = ["BatchConfig", "Plan", "Progress", "Summary", "make_plan", "run_plan"]

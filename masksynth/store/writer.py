@@ -34,7 +34,9 @@ from masksynth.store.schema import (
     image_shape,
 )
 
-Compression = Literal["none", "lzf", "gzip"]
+Compression = Literal["none", "masks", "lzf", "gzip"]
+"""``masks`` packs alpha and touched by gzip, which are nearly all zero, and leaves the crops as they are."""
+
 LIBVER = ("v110", "v110")  # one file format whatever HDF5 library writes it; read by HDF5 1.10 (2016) and later
 GZIP_LEVEL = 1
 _TEXT = h5py.string_dtype("utf-8")
@@ -56,7 +58,7 @@ class StoreWriter:
         counts: Mapping[Spectrum, int],
         masked: Sequence[Spectrum] = ("nir",),
         keep_clean: bool = True,
-        compression: Compression = "none",
+        compression: Compression = "masks",
     ) -> None:
         self.path, self.side = Path(path), side
         self._counts = {spectrum: int(counts.get(spectrum, 0)) for spectrum in SPECTRA}
@@ -138,9 +140,9 @@ class StoreWriter:
         for kind in kinds:
             shape = image_shape(spectrum, kind, self.side)
             options: dict[str, Any] = {}
-            if compression != "none" and count:
-                options = {"chunks": (1, *shape), "compression": compression}
-                if compression == "gzip":
+            if count and (compression in ("lzf", "gzip") or (compression == "masks" and kind in ("alpha", "touched"))):
+                options = {"chunks": (1, *shape), "compression": "lzf" if compression == "lzf" else "gzip"}
+                if compression != "lzf":
                     options["compression_opts"] = GZIP_LEVEL
             self._create(group, kind, (count, *shape), np.uint8, options)
         for name, (dtype, shape) in COLUMNS.items():
@@ -185,7 +187,7 @@ def write_store(
     masks: Sequence[MaskEntry] = (),
     protocols: Sequence[ProtocolRows] = (),
     skipped: Sequence[Skipped] = (),
-    compression: Compression = "none",
+    compression: Compression = "masks",
 ) -> None:
     """Write a file that fits into memory, whole or not at all.
 

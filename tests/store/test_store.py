@@ -61,7 +61,7 @@ def write_example(path: Path, **changes: object) -> None:
     write_store(path, HEADER, **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("compression", ["none", "lzf", "gzip"])
+@pytest.mark.parametrize("compression", ["none", "masks", "lzf", "gzip"])
 def test_what_is_written_is_read(tmp_path: Path, compression: str) -> None:
     path = tmp_path / "masked.h5"
     write_example(path, compression=compression)

@@ -1,0 +1,47 @@
+"""What a run over a data set may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from masksynth.errors import ConfigError
+
+PART_SIZE = 512  # photos of a part: a minute or so of one core, and what a killed worker loses at most
+MASK_SPECTRA = ("nir", "vis", "both")
+SIDES = (32, 1024)  # least and largest crop
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """Everything that decides what is in the file, besides the photos and the templates themselves."""
+
+    side: int = 144  # of a crop, pixels; the paper's
+    crop: Literal["scaled", "margin"] = "scaled"  # how the 112 px alignment template becomes `side`; see align
+    masks_per_image: int = 1  # rows of a training photo, each with another template
+    share_templates: bool = False  # whether training and probe rows may wear the same templates
+    mask_spectrum: Literal["nir", "vis", "both"] = "nir"  # which photos are masked
+    keep_clean: bool = True  # whether the unmasked crop is kept beside the masked one
+    detector: str = "blazeface"
+    reconstructor: str = "facemesh"
+    seed: int = 0
+    compression: Literal["none", "lzf", "gzip", "masks"] = "masks"
+    part_size: int = PART_SIZE
+    compose: Mapping[str, Any] = field(default_factory=dict)  # fields of compose.ComposeConfig other than its defaults
+
+    def __post_init__(self) -> None:
+        if not SIDES[0] <= self.side <= SIDES[1]:
+            raise ConfigError(f"size must be {SIDES[0]} to {SIDES[1]} px, got {self.side}")
+        if self.masks_per_image < 1:
+            raise ConfigError(f"masks_per_image must be 1 or more, got {self.masks_per_image}")
+        if self.mask_spectrum not in MASK_SPECTRA:
+            raise ConfigError(f"mask_spectrum must be one of {', '.join(MASK_SPECTRA)}, got '{self.mask_spectrum}'")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be 0 or more, got {self.seed}")
+        if self.part_size < 1:
+            raise ConfigError(f"part_size must be 1 or more, got {self.part_size}")
+
+    def masks(self, spectrum: str) -> bool:
+        """Whether photos of this spectrum are masked."""
+        return self.mask_spectrum in (spectrum, "both")

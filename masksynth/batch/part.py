@@ -1,0 +1,295 @@
+"""One part of the work: the rows of up to 512 photos, in a file of their own.
+
+A part is a pure function of the plan and its number. It is written under a temporary name, flushed and renamed, so a
+part that is there is whole; its hashes are compared when the parts are joined.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import Spectrum
+from masksynth.batch.plan import PlannedPhoto
+from masksynth.errors import MasksynthError, OutputError, StoreError
+from masksynth.files import atomic_path
+from masksynth.store.schema import COLUMNS, MASKED_ONLY, SPECTRA, ContentHash, Kind, Rows, image_shape
+from masksynth.store.writer import LIBVER, writing
+
+PART_SCHEMA = "masksynth-part/1"
+BLOCK = 64  # rows written together; bounds the memory of a worker
+
+_ROW_COLUMNS = {name: form for name, form in COLUMNS.items() if name != "source"}  # the plan knows the source
+
+
+@dataclass(frozen=True)
+class Row:
+    """One crop, as the function over photos makes it."""
+
+    image: npt.NDArray[np.uint8]  # (side, side) NIR or (side, side, 3) VIS
+    landmarks: npt.NDArray[np.float32]  # (5, 2) pixels of the crop
+    pose: tuple[float, float, float]  # yaw, pitch, roll in degrees
+    score: float
+    clean: npt.NDArray[np.uint8] | None = None
+    alpha: npt.NDArray[np.uint8] | None = None
+    touched: npt.NDArray[np.uint8] | None = None
+
+
+class PhotoFunction(Protocol):
+    """Makes the rows of a photo, one a slot. Raises MasksynthError with a reason where it cannot."""
+
+    seconds: dict[str, float]  # stage → seconds spent so far
+
+    def __call__(self, photo: PlannedPhoto) -> Sequence[Row]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartForm:
+    """What is the same for all parts of a run."""
+
+    root: str  # of the photos; taken out of reasons, so that they read alike on every machine
+    side: int
+    masked: tuple[Spectrum, ...]
+    keep_clean: bool
+    plan_sha256: str
+
+    def kinds(self, spectrum: Spectrum) -> tuple[Kind, ...]:
+        """Which images a row of the spectrum has."""
+        if spectrum not in self.masked:
+            return ("image",)
+        return ("image", *(kind for kind in MASKED_ONLY if self.keep_clean or kind != "clean"))
+
+    def encode(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def part_path(folder: Path, k: int) -> Path:
+    """The file of part `k` in the folder of parts."""
+    return folder / f"{k:05d}.h5"
+
+
+def write_part(
+    path: Path,
+    k: int,
+    photos: Sequence[PlannedPhoto],
+    function: PhotoFunction,
+    form: PartForm,
+    *,
+    refused: Mapping[int, str] | None = None,
+    at: Callable[[int], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
+) -> tuple[int, int]:
+    """Run `function` over `photos` and write what it makes to `path`; the number of rows and of photos skipped.
+
+    Parameters
+    ----------
+    refused : photo number → reason, optional
+        Photos that are skipped unseen.
+    at : called with a photo's number
+        Before the photo is looked at, so that it can be named if this process dies.
+    log : called with text
+        With the traceback of an error nobody foresaw; the photo is skipped all the same.
+
+    Raises
+    ------
+    OutputError
+        If the part cannot be written.
+    """
+    refused = refused or {}
+    started = dict(function.seconds)
+    with atomic_path(path) as temporary, writing(path), _PartWriter(temporary, k, photos, form) as writer:
+        for photo in photos:
+            at(photo.number)
+            if photo.number in refused:
+                writer.skip(photo, refused[photo.number])
+                continue
+            try:
+                rows = function(photo)
+            except MasksynthError as error:
+                if isinstance(error, OutputError):
+                    raise
+                writer.skip(photo, _reason(str(error), form.root, photo.path))
+            except Exception as error:
+                log(f"{photo.path}\n{traceback.format_exc()}")
+                writer.skip(photo, f"unforeseen error ({_reason(repr(error), form.root, photo.path)})")
+            else:
+                writer.add(photo, rows)
+        begun = time.perf_counter()
+        writer.finish()
+        function.seconds["write"] = function.seconds.get("write", 0.0) + writer.seconds + time.perf_counter() - begun
+        spent = {name: value - started.get(name, 0.0) for name, value in function.seconds.items()}
+        writer.note(spent)
+    return writer.rows, writer.skipped
+
+
+class _PartWriter:
+    def __init__(self, path: Path, k: int, photos: Sequence[PlannedPhoto], form: PartForm) -> None:
+        self._form, self.rows, self.skipped, self.seconds = form, 0, 0, 0.0
+        self._file = h5py.File(path, "w", libver=LIBVER, locking=False)
+        self._file.attrs["k"], self._file.attrs["plan_sha256"] = k, form.plan_sha256
+        self._waiting: dict[Spectrum, list[tuple[PlannedPhoto, int, Row]]] = {spectrum: [] for spectrum in SPECTRA}
+        self._written = dict.fromkeys(SPECTRA, 0)
+        self._hashes: dict[str, ContentHash] = {}
+        self._lost: list[tuple[int, str]] = []
+        for spectrum in SPECTRA:
+            most = sum(len(photo.slots) for photo in photos if photo.spectrum == spectrum)
+            group = self._file.create_group(spectrum)
+            for kind in form.kinds(spectrum):
+                self._create(group, kind, (most, *image_shape(spectrum, kind, form.side)), np.uint8)
+            for name, (dtype, shape) in _ROW_COLUMNS.items():
+                self._create(group, name, (most, *shape), dtype)
+            self._create(group, "slot", (most,), np.int32)
+
+    def __enter__(self) -> _PartWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def skip(self, photo: PlannedPhoto, reason: str) -> None:
+        self._lost.append((photo.number, reason))
+        self.skipped += 1
+
+    def add(self, photo: PlannedPhoto, rows: Sequence[Row]) -> None:
+        waiting = self._waiting[photo.spectrum]
+        waiting.extend((photo, slot, row) for slot, row in enumerate(rows))
+        self.rows += len(rows)
+        if len(waiting) >= BLOCK:
+            self._write(photo.spectrum)
+
+    def finish(self) -> None:
+        for spectrum in SPECTRA:
+            self._write(spectrum)
+            self._file[spectrum].attrs["rows"] = self._written[spectrum]
+        numbers = np.array([number for number, _ in self._lost], np.int32)
+        reasons = [reason for _, reason in self._lost]
+        self._file["skipped/photo"] = numbers
+        self._file.create_dataset("skipped/reason", (len(reasons),), h5py.string_dtype("utf-8"))
+        if reasons:
+            self._file["skipped/reason"][:] = reasons
+        for name, values in (("skipped/photo", numbers), ("skipped/reason", reasons)):
+            self._hashes[name] = ContentHash()
+            self._hashes[name].update(values)
+        for name, content in self._hashes.items():
+            self._file[name].attrs["sha256"] = content.hexdigest()
+
+    def note(self, seconds: Mapping[str, float]) -> None:
+        self._file.attrs["seconds"] = json.dumps(seconds)
+        self._file.attrs["schema"] = PART_SCHEMA
+        self._file.flush()
+
+    def _create(self, group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        group.create_dataset(name, shape, dtype, track_times=False)
+        self._hashes[f"{group.name.strip('/')}/{name}"] = ContentHash()
+
+    def _write(self, spectrum: Spectrum) -> None:
+        begun = time.perf_counter()
+        waiting = self._waiting[spectrum]
+        if not waiting:
+            return
+        photos, slots, rows = zip(*waiting, strict=True)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "subject": np.array([photo.subject for photo in photos], np.int32),
+            "image_id": np.array([photo.number for photo in photos], np.int32),
+            "landmarks": np.stack([row.landmarks for row in rows]).astype(np.float32),
+            "pose": np.array([row.pose for row in rows], np.float32),
+            "score": np.array([row.score for row in rows], np.float32),
+            "mask": np.array([photo.slots[slot].mask for photo, slot in zip(photos, slots, strict=True)], np.int32),
+            "slot": np.array(slots, np.int32),
+        }
+        for kind in self._form.kinds(spectrum):
+            columns[kind] = np.stack([getattr(row, kind) for row in rows])
+        start = self._written[spectrum]
+        for name, values in columns.items():
+            self._file[spectrum][name][start : start + len(rows)] = values
+            self._hashes[f"{spectrum}/{name}"].update(values)
+        self._written[spectrum] = start + len(rows)
+        waiting.clear()
+        self.seconds += time.perf_counter() - begun
+
+
+@dataclass(frozen=True)
+class PartBlock:
+    """Some consecutive rows of a part, with the slot of each within its photo."""
+
+    rows: Rows
+    slots: npt.NDArray[np.int32]
+
+
+class PartReader:
+    """A part that has been written.
+
+    Raises
+    ------
+    StoreError
+        If it is not a whole part of this plan; while reading, if its values are not those that were written.
+    """
+
+    def __init__(self, path: Path, k: int, form: PartForm) -> None:
+        self.path, self._form = path, form
+        try:
+            self._file = h5py.File(path, "r", locking=False)
+            attributes = self._file.attrs
+            whole = attributes.get("schema") == PART_SCHEMA and attributes["k"] == k
+            if not whole or attributes["plan_sha256"] != form.plan_sha256:
+                raise StoreError(f"{path}: is not part {k} of this plan.")
+            self.seconds: dict[str, float] = json.loads(attributes["seconds"])
+            self._rows = {spectrum: int(self._file[spectrum].attrs["rows"]) for spectrum in SPECTRA}
+            self.skipped = dict(
+                zip(
+                    self._file["skipped/photo"][:].tolist(),
+                    self._file["skipped/reason"].asstr()[:].tolist(),
+                    strict=True,
+                )
+            )
+        except (OSError, KeyError, ValueError) as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"{path}: is damaged ({error}).") from error
+
+    def __enter__(self) -> PartReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def count(self, spectrum: Spectrum) -> int:
+        """Rows of a spectrum."""
+        return self._rows[spectrum]
+
+    def blocks(self, spectrum: Spectrum, source: Callable[[int], str], size: int = 256) -> Iterator[PartBlock]:
+        """The rows in order; `source` gives the path of a photo by its number. All hashes are compared at the end."""
+        group = self._file[spectrum]
+        kinds = self._form.kinds(spectrum)
+        hashes = {name: ContentHash() for name in (*kinds, *_ROW_COLUMNS, "slot")}
+        for start in range(0, self._rows[spectrum], size):
+            block = np.s_[start : min(start + size, self._rows[spectrum])]
+            try:
+                values = {name: group[name][block] for name in hashes}
+            except OSError as error:
+                raise StoreError(f"{self.path}: is damaged ({error}).") from error
+            for name, content in hashes.items():
+                content.update(values[name])
+            slots = values.pop("slot")
+            values["source"] = tuple(source(int(number)) for number in values["image_id"])
+            yield PartBlock(Rows(**values), slots)
+        for name, content in hashes.items():
+            if content.hexdigest() != group[name].attrs["sha256"]:
+                raise StoreError(f"{self.path}: '{spectrum}/{name}' has other values than were written.")
+
+
+def _reason(text: str, root: str, path: str) -> str:
+    """An error's words without where the data set lies, since the source is stated beside them."""
+    text = text.replace(root.rstrip(os.sep) + os.sep, "").removeprefix(f"{path}: ")
+    return " ".join(text.split())[:400]

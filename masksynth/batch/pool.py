@@ -1,0 +1,225 @@
+"""Worker processes of this machine, and what happens when one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import site
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from masksynth import errors
+from masksynth.batch.worker import THREAD_VARIABLES
+from masksynth.errors import BatchError, MasksynthError
+
+DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
+DEATHS_IDLE = 3  # workers that die one after the other without having seen a photo end the run
+WAIT_S = 1.0  # between looks for parts that another run holds
+
+
+class Parts(Protocol):
+    """Where the pool gets its work; see batch/run.py."""
+
+    def take(self) -> int | None:
+        """The next part to do, or None if there is none at the moment."""
+
+    def ended(self) -> bool:
+        """Whether no part is left, neither here nor with another run."""
+
+    def task(self, k: int) -> dict[str, Any]:
+        """The part as JSON values: k, path, photos, refused."""
+
+    def done(self, k: int) -> None:
+        """Part `k` is in its place."""
+
+    def failed(self, k: int) -> None:
+        """The worker that had part `k` died: give it back."""
+
+    def refuse(self, number: int, reason: str) -> None:
+        """Skip the photo `number` from now on."""
+
+
+class Pool:
+    """So many single-threaded worker processes; a dead one is replaced.
+
+    A photo at which two workers died is skipped with the reason. The pool never touches a photo itself.
+    """
+
+    def __init__(self, workers: int, setup: Mapping[str, Any], log_folder: Path) -> None:
+        self._count, self._setup, self._log_folder = workers, setup, log_folder
+        self._workers: dict[int, _Worker] = {}
+        self._selector = selectors.DefaultSelector()
+        self._deaths: Counter[int] = Counter()
+        self._idle_deaths = 0
+
+    def run(self, parts: Parts, advance: Callable[[int], None] = lambda _: None) -> None:
+        """Do all parts; `advance` is told of photos as they are done, negative where a part has to be done again.
+
+        Raises
+        ------
+        BatchError
+            If workers die without having seen a photo.
+        MasksynthError
+            What a worker raised that no other photo would mend: an output that cannot be written, a missing network.
+        """
+        try:
+            while not parts.ended():
+                self._hand_out(parts)
+                if not self._busy():
+                    if not parts.ended():
+                        time.sleep(WAIT_S)  # what is left is with another run
+                    continue
+                for key, _ in self._selector.select(timeout=WAIT_S):
+                    self._hear(self._workers[key.fd], parts, advance)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()
+        self._selector.close()
+
+    def _busy(self) -> bool:
+        return any(worker.part is not None for worker in self._workers.values())
+
+    def _hand_out(self, parts: Parts) -> None:
+        idle = deque(worker for worker in self._workers.values() if worker.part is None)
+        while idle or len(self._workers) < self._count:
+            k = parts.take()
+            if k is None:
+                return
+            worker = idle.popleft() if idle else self._start()
+            worker.part = k
+            worker.send(parts.task(k))
+
+    def _start(self) -> _Worker:
+        worker = _Worker(self._setup, self._log_folder)
+        self._workers[worker.descriptor] = worker
+        self._selector.register(worker.descriptor, selectors.EVENT_READ)
+        return worker
+
+    def _hear(self, worker: _Worker, parts: Parts, advance: Callable[[int], None]) -> None:
+        messages = worker.receive()
+        if messages is None:
+            self._bury(worker, parts, advance)
+            return
+        for message in messages:
+            if "at" in message:
+                if worker.photo is not None:
+                    worker.seen += 1
+                    advance(1)
+                worker.photo = message["at"]
+                self._idle_deaths = 0
+            elif "done" in message:
+                advance(1 if worker.photo is not None else 0)
+                worker.photo, worker.part, worker.seen = None, None, 0
+                parts.done(message["done"])
+            elif "fault" in message:
+                kind = getattr(errors, message["kind"], MasksynthError)
+                raise kind(message["fault"])
+
+    def _bury(self, worker: _Worker, parts: Parts, advance: Callable[[int], None]) -> None:
+        """A worker died: say why, note the photo it was at, give its part back."""
+        self._selector.unregister(worker.descriptor)
+        del self._workers[worker.descriptor]
+        how = worker.how_it_ended()
+        advance(-worker.seen)
+        if worker.photo is None:
+            self._idle_deaths += 1
+            if self._idle_deaths >= DEATHS_IDLE:
+                raise BatchError(f"Worker processes end before they begin ({how}). {worker.last_words()}".strip())
+        else:
+            self._deaths[worker.photo] += 1
+            if self._deaths[worker.photo] >= DEATHS_A_PHOTO:
+                parts.refuse(worker.photo, f"the process died at this photo {DEATHS_A_PHOTO} times ({how})")
+        if worker.part is not None:
+            parts.failed(worker.part)
+
+
+class _Worker:
+    def __init__(self, setup: Mapping[str, Any], log_folder: Path) -> None:
+        self.part: int | None = None
+        self.photo: int | None = None
+        self.seen = 0  # photos of the present part that are done
+        self._text = b""
+        self._log = log_folder / f"worker-{os.getpid()}-{time.monotonic_ns()}.log"
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"}
+        package_folder = str(Path(errors.__file__).parents[1])
+        if package_folder not in (*site.getsitepackages(), site.getusersitepackages()):
+            paths = [package_folder, environment.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                # -P: a file that happens to lie in the working folder is never imported
+                [sys.executable, "-P", "-X", "faulthandler", "-m", "masksynth.batch.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the parent alone
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders = self._process.stdin
+        self.descriptor = self._process.stdout.fileno()
+        self.send(setup)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died: `receive` will say so
+            self._orders.write(json.dumps(message).encode() + b"\n")
+            self._orders.flush()
+
+    def receive(self) -> list[dict[str, Any]] | None:
+        """What it said since last time; None if it has ended."""
+        data = os.read(self.descriptor, 1 << 16)
+        if not data:
+            return None
+        *lines, self._text = (self._text + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._gone()
+
+    def how_it_ended(self) -> str:
+        """In words, for a process that ended by itself."""
+        try:
+            code = self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._gone()
+        if code >= 0:
+            return f"exit code {code}"
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+        return f"{name}, out of memory perhaps" if name == "SIGKILL" else name
+
+    def _gone(self) -> None:
+        self._process.wait()
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._orders.close()
+        self._process.stdout.close()
+        with contextlib.suppress(OSError):
+            if not self._log.stat().st_size:
+                self._log.unlink()
+
+    def last_words(self) -> str:
+        """The last line that it wrote to its log."""
+        try:
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return f"The last one said: {lines[-1][:300]} (see {self._log})" if lines else ""
