@@ -68,12 +68,14 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     for view in (view for view in VIEWS if view in lists):
         parts = lists[view]
         faults += _contradictions(view, parts)
-        gallery = len(parts["vis_gallery"])
-        if gallery != GALLERY:
-            notes.append(f"{_title(view)}: {gallery} gallery photos, the published protocol has {GALLERY}.")
         name = "view1" if view == "dev" else f"fold{int(view):02d}"
         ids = {part: tuple(_id(key) for key in parts[part]) for part in PARTS}
         protocols.append(Protocol(name, **ids, published=True))
+    others = {protocol.name: len(protocol.vis_gallery) for protocol in protocols}
+    others = {name: count for name, count in others.items() if count != GALLERY}
+    if others:
+        told = shortened([f"{name} {count}" for name, count in others.items()])
+        notes.append(f"Gallery photos of {told}; the published protocol has {GALLERY} in each.")
     ordered = tuple(
         Sample(_id(key), path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
     )

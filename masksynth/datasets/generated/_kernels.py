@@ -57,8 +57,8 @@ def shade(
     face (2H, 2W) i8 and weights (2H, 2W, 3) f8 at twice the size; material (T,) i8; skin (h, w, 5) f4 albedo, gloss,
     occlusion; strands (s, s) f4; colours (2, 3) f8 of hair and cloth; lights (L, 7) f8 direction, colour, fall-off
     with depth; ambient (2, 3) f8 from above and from below; shadow (3, 4) f8 photo frame to the first light's map;
-    shadow_map (m, m) f8 depths seen from there; in place: out (H, W, 3) f4, cover (H, W) f4. A pixel whose four samples show one
-    material is shaded once, at the mean of two of them; else each sample is.
+    shadow_map (m, m) f8 depths seen from there; in place: out (H, W, 3) f4, cover (H, W) f4.
+    A pixel whose four samples show one material is shaded once, at the mean of two of them; else each sample is.
     """
     height, width = out.shape[0], out.shape[1]
     colour = np.zeros(3)
