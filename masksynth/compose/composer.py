@@ -1,0 +1,184 @@
+"""T_MI = α T_M + (1 - α) T_I (Du et al., 2021, Eq. 4), drawn into the photo in the photo's own light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import Matrix, Photo8, PositionMap, Reconstruction, Spectrum
+from masksynth.compose import _kernels
+from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear
+from masksynth.compose.config import ComposeConfig
+from masksynth.compose.light import GRID, LightMeter
+from masksynth.compose.mask import ReadyMask, Wardrobe
+from masksynth.errors import ShapeError
+from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, texel_spacing, window_of
+from masksynth.render.pyramid import Pyramid, build_pyramid
+from masksynth.template.format import Template
+from masksynth.unwrap import extract_texture
+
+TILE = 512  # pixels: larger windows are drawn in pieces, so that room to work in stays small
+TEXELS_PER_INTEROCULAR = 99.0
+IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A photo in which somebody wears a mask."""
+
+    image: Photo8  # like the host
+    alpha: npt.NDArray[np.uint8]  # (H, W) coverage of the mask, 255 whole
+    touched: npt.NDArray[np.bool_]  # (H, W) where the mask or its shadow is; every other pixel is the host's
+
+
+class Composer:
+    """Puts masks on faces; keeps room to work in and masks made ready, so one serves one thread.
+
+    `look` once a face, then `wear` once a mask.
+    """
+
+    def __init__(self, config: ComposeConfig | None = None) -> None:
+        self.config = config or ComposeConfig()
+        self._canvas = Canvas()
+        self._meter = LightMeter()
+        self._wardrobe = Wardrobe()
+        self._map: PositionMap | None = None
+        self._host: Photo8 = np.zeros((0, 0), np.uint8)
+        self._spectrum: Spectrum = "vis"
+        self._frame: Matrix = IDENTITY
+        self._texel_px = 1.0
+
+    def look(
+        self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, *, frame: Matrix | None = None
+    ) -> None:
+        """Take in a face and its light.
+
+        Parameters
+        ----------
+        pixels : (H, W, 3) or (H, W) uint8
+            The picture that masks are drawn into; kept, not copied.
+        position_map : PositionMap
+        spectrum : "nir" or "vis"
+        frame : (2, 3) float64, optional
+            Similarity from the position map's frame to the picture's, such as `crop_from_photo`.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+            raise ShapeError(f"a photo is (H, W) or (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}")
+        self._host = np.ascontiguousarray(pixels)
+        self._map, self._spectrum = position_map, spectrum
+        self._frame = IDENTITY if frame is None else np.asarray(frame, np.float64)
+        scale = float(np.sqrt(abs(np.linalg.det(self._frame[:, :2]))))
+        self._texel_px = scale * texel_spacing(position_map)
+        self._meter.face(self._host, position_map, spectrum, self._frame, self._texel_px)
+
+    def wear(
+        self,
+        template: Template,
+        image: Photo8,
+        alpha: npt.NDArray[np.uint8],
+        touched: npt.NDArray[np.bool_],
+        *,
+        seed: int | None = None,
+    ) -> None:
+        """Draw `template` on the face last looked at.
+
+        In place: `image` like the host, `alpha` (H, W) uint8, `touched` (H, W) bool; only touched pixels are written.
+        """
+        assert self._map is not None, "look at a face first"
+        config = self.config
+        mask = self._wardrobe.ready(template, self._spectrum, self._map.validity)
+        length = self._texel_px * TEXELS_PER_INTEROCULAR
+        height = mask.height if config.relief else None
+        values, grain = FLAT_LIGHT, 0.0
+        if config.light:
+            light = self._meter.on(height, length)
+            values, grain = light.values, light.grain if config.grain else 0.0
+        lift = None if height is None else Lift(height, length, self._meter.bridge_normals)
+        texture, shadow = mask.pyramid, config.shadow
+        extent: tuple[int, int, int, int] | None = texture.extent
+        if config.render == "full":
+            texture, extent, shadow = self._whole_face(mask, values), None, 0.0
+            values = FLAT_LIGHT
+        shape = (self._host.shape[0], self._host.shape[1])
+        window = window_of(self._map, shape, extent=extent, frame=self._frame)
+        if lift is not None:
+            window = window.grown(int(np.ceil(length * float(lift.height.max()))) + 1, shape)
+        planes = image if image.ndim == 3 else image[:, :, None]
+        for tile in window.tiles(TILE):
+            outer = tile.grown(1, shape)
+            self._canvas.look(self._map, outer, frame=self._frame, lift=lift)
+            layer = self._canvas.draw(texture, values)
+            top, left = tile.top - outer.top, tile.left - outer.left
+            rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
+            _kernels.blend(
+                layer[top : top + tile.height, left : left + tile.width], np.float32(shadow), DECODE, ENCODE,
+                np.float32(grain), config.seed if seed is None else seed, tile.left, tile.top,
+                planes[rows, columns], alpha[rows, columns], touched[rows, columns],
+            )  # fmt: skip
+
+    def _whole_face(self, mask: ReadyMask, light: npt.NDArray[np.float32]) -> Pyramid:
+        """T_MI over the whole face, as the paper renders it, in linear values."""
+        import cv2
+
+        assert self._map is not None
+        moved = self._map.moved(self._frame)
+        host = self._host if self._host.ndim == 3 else self._host[:, :, None]
+        pyramid = mask.pyramid
+        side = int(pyramid.sides[0])
+        texture = extract_texture(host.astype(np.float32) / np.float32(255), moved, size=side)
+        if texture.shape[2] == 1:
+            texture = np.repeat(texture, 3, axis=2)
+        base = pyramid.texels[: side * side].reshape(side, side, 8)
+        a = base[..., 3:4]
+        grid = int(np.sqrt(len(light)))
+        lamp = cv2.resize(light.reshape(grid, grid, 8)[..., :3], (side, side), interpolation=cv2.INTER_LINEAR)
+        worn = to_encoded(base[..., :3] / np.maximum(a, 1e-6) * lamp)
+        mixed = a * worn + (1 - a) * texture
+        solid = cv2.resize(self._map.validity, (side, side), interpolation=cv2.INTER_NEAREST)
+        face = np.maximum(((solid > 0) & (solid < 3)).astype(np.float32), a[..., 0])
+        return build_pyramid(to_linear(mixed), face)
+
+
+def compose(
+    pixels: Photo8,
+    reconstruction: Reconstruction,
+    template: Template,
+    spectrum: Spectrum,
+    config: ComposeConfig | None = None,
+    *,
+    composer: Composer | None = None,
+) -> Composite:
+    """Put a mask on a face.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) or (H, W) uint8
+    reconstruction : of the face, in the photo frame
+    template : the mask T_M
+    spectrum : "nir" or "vis"
+        In NIR the mask takes its NIR reflectance.
+    composer : Composer, optional
+        To use again; with its own config.
+
+    Returns
+    -------
+    Composite
+        A new image; pixels that are not touched are the host's, bit by bit.
+
+    Raises
+    ------
+    ShapeError
+        If the photo is not of the form above.
+    """
+    composer = composer or Composer(config)
+    composer.look(pixels, reconstruction.position_map, spectrum)
+    image = np.array(pixels, order="C")
+    alpha = np.zeros(pixels.shape[:2], np.uint8)
+    touched = np.zeros(pixels.shape[:2], np.bool_)
+    composer.wear(template, image, alpha, touched)
+    return Composite(image, alpha, touched)
+
+
+__all__ = ["GRID", "Composer", "Composite", "compose"]

@@ -1,0 +1,167 @@
+"""The light on a face, as its skin shows it.
+
+The skin's brightness over the layout is fitted by spherical harmonics of the surface normal up to order two
+(Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance Environment Maps", SIGGRAPH 2001; Basri and
+Jacobs, "Lambertian Reflectance and Linear Subspaces", PAMI 2003), robustly, so that brows, beard, glasses and hair
+count little. What the fit leaves (cast shadows, a near lamp) is kept as a slow factor over the layout. Divided by the
+skin's reflectance, that is the light that falls on a mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import UV_SIZE, Matrix, Photo8, PositionMap, Spectrum
+from masksynth.compose import _kernels
+from masksynth.compose.colour import DECODE
+
+GRID = 32  # light is kept for blocks of 8 x 8 texels
+CELL = UV_SIZE // GRID
+LEAST_PLACES = 24  # of GRID * GRID, where skin must be seen to say anything of the light
+ROUNDS = 3
+TOLERANCE = 0.25  # a place off the fit by this share counts half
+RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
+FLOOR = 0.12  # of the mean light: what reaches places that no harmonic lights
+SKIN_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 6, 4  # passes of (1 2 1) / 4 on the grid
+
+VIS_SKIN, VIS_LIGHT = (
+    0.34,
+    0.72,
+)  # linear: the usual luminance of skin's reflectance, and of light in a well exposed photo
+SKIN_SPREAD, LIGHT_SPREAD = 0.45, 0.35  # standard deviations of their logarithms
+VIS_TINT = (1.34, 0.94, 0.72)  # of skin's reflectance, luminance about 1
+TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
+NIR_SKIN = 0.55  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
+
+
+@dataclass
+class Light:
+    """Light over the layout."""
+
+    values: npt.NDArray[np.float32]  # (GRID², 8) red, green, blue; relative change with slope along u and v
+    grain: float  # standard deviation of the host's noise in grey levels
+    known: bool  # False: too little skin was seen, and this is a guess
+
+
+class LightMeter:
+    """Room to work in; one serves one thread. Call `face` once a face, then `on` once a mask."""
+
+    def __init__(self) -> None:
+        shape = (GRID, GRID)
+        self.points = np.zeros((*shape, 3), np.float32)
+        self.skin_normals = np.zeros((*shape, 3), np.float32)
+        self.bridge_normals = np.zeros((*shape, 3), np.float32)  # of the face smoothed as cloth over it would be
+        self._lifted = np.zeros((*shape, 3), np.float32)
+        self._normals = np.zeros((*shape, 3), np.float32)
+        self._work = np.zeros((*shape, 3), np.float32)
+        self._seen = np.zeros((*shape, 3), np.float32)
+        self._weight = np.zeros(shape, np.float32)
+        self._rough = np.zeros(shape, np.float32)
+        self._matrix = np.zeros((9, 9))
+        self._right = np.zeros((9, 3))
+        self._basis = np.zeros(9)
+        self._coefficients = np.zeros((9, 3))
+        self._ratio = np.zeros((*shape, 2), np.float32)
+        self._ratio_work = np.zeros((*shape, 2), np.float32)
+        self._light = Light(np.zeros((GRID * GRID, 8), np.float32), 0.0, False)
+        self._reflectance = np.ones(3)
+
+    def face(
+        self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, frame: Matrix, texel_px: float
+    ) -> None:
+        """Look at the skin of a face.
+
+        pixels (H, W[, 3]) uint8, the picture that `frame` (2, 3) leads to from the position map's; texel_px: pixels of
+        it per texel.
+        """
+        scale = float(np.sqrt(abs(np.linalg.det(frame[:, :2]))))
+        _kernels.gather_points(position_map.positions, CELL, frame.astype(np.float32), np.float32(scale), self.points)
+        _kernels.surface_normals(self.points, SKIN_BLUR, self._work, self.skin_normals)
+        _kernels.surface_normals(self.points, BRIDGE_BLUR, self._work, self.bridge_normals)
+        planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
+        spacing = max(1, round(texel_px * CELL / 4))
+        count = _kernels.observe_skin(
+            planes, DECODE, self.points, self.skin_normals, skin_places(), 1, spacing,
+            self._seen, self._weight, self._rough,
+        )  # fmt: skip
+        self._light.known = count >= LEAST_PLACES
+        self._light.grain = self._noise()
+        if not self._light.known:
+            return
+        _kernels.fit_light(
+            self.skin_normals, self._seen, self._weight, ROUNDS, RIDGE, TOLERANCE,
+            self._matrix, self._right, self._basis, self._coefficients,
+        )  # fmt: skip
+        mean = np.einsum("ij,ijc->c", self._weight, self._seen) / max(float(self._weight.sum()), 1e-9)
+        self._reflectance = skin_reflectance(mean, spectrum)
+
+    def on(self, height: npt.NDArray[np.float32] | None, length: float) -> Light:
+        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at.
+
+        The result is overwritten by the next call.
+        """
+        light = self._light
+        if not light.known:
+            light.values[:] = 0
+            light.values[:, :3] = VIS_LIGHT
+            return light
+        normals = self.bridge_normals
+        if height is not None:
+            coarse = np.ascontiguousarray(height[CELL // 2 :: CELL, CELL // 2 :: CELL])
+            _kernels.lift_points(self.points, coarse, self.bridge_normals, np.float32(length), self._lifted)
+            _kernels.surface_normals(self._lifted, SKIN_BLUR, self._work, self._normals)
+            normals = self._normals
+        _kernels.cast_light(
+            self.points, self.skin_normals, normals, self._seen, self._weight, self._coefficients, FLOOR, BEYOND_BLUR,
+            self._basis, self._ratio, self._ratio_work, self._light.values,
+        )  # fmt: skip
+        light.values[:, :3] /= self._reflectance.astype(np.float32)
+        return light
+
+    def _noise(self) -> float:
+        """Median of the 3 x 3 noise stencil over the skin (Immerkær, "Fast Noise Variance Estimation", CVIU 1996)."""
+        found = self._rough[self._rough >= 0]
+        return float(np.median(found)) / 0.6745 if len(found) >= LEAST_PLACES else 0.0
+
+
+def skin_reflectance(mean: npt.NDArray[np.floating], spectrum: Spectrum) -> npt.NDArray[np.float64]:
+    """(3,) linear reflectance of the skin whose mean linear colour in the photo is `mean` (3,).
+
+    In NIR skin is about alike in everybody. In VIS a dark face may be dark skin or dim light: the likeliest pair is
+    taken, both being log-normal about their usual values, the photo being exposed for what is in it.
+    """
+    seen = np.maximum(np.asarray(mean, np.float64), 1e-4)
+    if spectrum == "nir":
+        return np.full(3, NIR_SKIN)
+    luminance = float(seen @ (0.25, 0.5, 0.25))
+    off = np.log(luminance / (VIS_SKIN * VIS_LIGHT))
+    reflectance = VIS_SKIN * np.exp(off * SKIN_SPREAD**2 / (SKIN_SPREAD**2 + LIGHT_SPREAD**2))
+    tint = np.array(VIS_TINT)
+    cast = seen / luminance / tint
+    return reflectance * tint * cast ** (1 - TINT_TRUST)
+
+
+@lru_cache(maxsize=1)
+def skin_places() -> npt.NDArray[np.float32]:
+    """(GRID, GRID): how surely each block of the layout is bare skin: not eyes, brows, mouth, nostrils or hair."""
+    v, u = np.mgrid[:UV_SIZE, :UV_SIZE].astype(np.float64)
+    places = ((u > 28) & (u < 227) & (v > 14) & (v < 190)).astype(np.float64)
+    for centre_u, centre_v, across, down in _NOT_SKIN:
+        places[((u - centre_u) / across) ** 2 + ((v - centre_v) / down) ** 2 < 1] = 0
+    blocks = places.reshape(GRID, CELL, GRID, CELL).mean(axis=(1, 3))
+    blocks[blocks < 0.6] = 0
+    return np.ascontiguousarray(blocks, np.float32)
+
+
+_NOT_SKIN = (  # ellipses of the layout: centre u, v, half axes
+    (91, 65, 24, 13),
+    (165, 65, 24, 13),  # eyes
+    (86, 44, 34, 10),
+    (170, 44, 34, 10),  # brows
+    (128, 142, 28, 16),  # mouth
+    (128, 106, 15, 6),  # nostrils
+)
