@@ -23,6 +23,13 @@ seed_option = click.option(
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
+detector_option = click.option(
+    "--detector", default="blazeface", show_default=True, metavar="NAME", help="What finds the faces."
+)
+reconstructor_option = click.option(
+    "--reconstructor", default="facemesh", show_default=True, metavar="NAME", help="What makes the faces' surface."
+)
+
 
 def refuse_existing(path: Path, force: bool) -> None:
     """Raise ConfigError where `path` is there already and may not be replaced."""

@@ -17,6 +17,8 @@ Look = Callable[[Photo8], list[Detection]]  # one pass of a detector over a pict
 
 MAX_SIDE = 2560  # larger pictures are searched at this size
 MIN_WINDOW = 160  # pixels; smaller windows would look for faces of less than 20
+SURE = 0.8  # a picture whose best face scores less is also looked at turned,
+MUCH_BETTER = 0.1  # and taken as turned where that scores so much more: faces score upside down too, with wrong points
 ALWAYS_WINDOWS = 800  # a longer side of more than this is searched in half-size windows even where faces were found
 
 
@@ -34,8 +36,10 @@ def search(rgb: Photo8, look: Look) -> list[Detection]:
         if not (window == side // 2 and side > ALWAYS_WINDOWS):
             found = _windows(small, look, window)
         window //= 2
-    if not found:
-        found = _turned(small, look)
+    if _best(found) < SURE:
+        turned = _turned(small, look)
+        if not found or _best(turned) > _best(found) + MUCH_BETTER:
+            found = turned
     return distinct([_scaled(detection, 1 / factor) for detection in found])
 
 
@@ -83,10 +87,14 @@ def _turned(rgb: Photo8, look: Look) -> list[Detection]:
     best: list[Detection] = []
     for quarters in (1, 3, 2):  # counter-clockwise
         turned = np.ascontiguousarray(np.rot90(rgb, quarters))
-        found = [turned_back(detection, quarters, turned.shape[:2]) for detection in look(turned)]
-        if max((d.score for d in found), default=0.0) > max((d.score for d in best), default=0.0):
-            best = found
+        found = look(turned)
+        if _best(found) > _best(best):
+            best = [turned_back(detection, quarters, turned.shape[:2]) for detection in found]
     return best
+
+
+def _best(detections: list[Detection]) -> float:
+    return max((detection.score for detection in detections), default=0.0)
 
 
 def turned_back(detection: Detection, quarters: int, shape: tuple[int, int]) -> Detection:

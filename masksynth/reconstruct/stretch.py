@@ -48,7 +48,7 @@ class Stretch:
     """The formula's fixed numbers on a grid of places in the layout."""
 
     beyond: npt.NDArray[np.bool_]  # (P,) the place lies beyond the rim
-    within: npt.NDArray[np.bool_]  # (P,) and no farther from it than the reach: the stretch proper
+    within: npt.NDArray[np.bool_]  # (P,) and no farther from it than the reach, or on it: the stretch proper
     rim_weights: Floats  # (B, M) of the M rim points for each of the B places beyond; rows add up to 1
     offsets: Floats  # (B, 3) head frame, interocular distances
 
@@ -74,6 +74,7 @@ def stretch_at(places: Floats) -> Stretch:
     outside = ((places - points[nearest]) * normals[nearest]).sum(1) > 0
     beside = (nearest > 0) & (nearest < len(points) - 1)  # beyond the rim's ends is the forehead's side
     beyond = outside & beside
+    at_rim = beside & (t < 1.5)  # the rim runs between texels: no row of them is left out
     n = normals[nearest[beyond]]
     turning = np.pi / 2 - START
     phi = START + turning * np.minimum(t[beyond] / REACH, 1.0)
@@ -83,7 +84,7 @@ def stretch_at(places: Floats) -> Stretch:
     back = BACKWARDS * (np.cos(START) - np.cos(phi) + straight)
     offsets = np.stack([out * n[:, 0], out * n[:, 1], -back], axis=1)
     weights = np.exp(-0.5 * ((np.arange(len(points))[None] - nearest[beyond][:, None]) / SMOOTHING) ** 2)
-    return Stretch(beyond, beyond & (t <= REACH), weights / weights.sum(1, keepdims=True), offsets)
+    return Stretch(beyond, at_rim | (beyond & (t <= REACH)), weights / weights.sum(1, keepdims=True), offsets)
 
 
 def _smooth(values: Floats, sigma: float) -> Floats:

