@@ -10,6 +10,8 @@ from masksynth.errors import ConfigError
 
 PART_SIZE = 512  # photos of a part: a minute or so of one core, and what a killed worker loses at most
 MASK_SPECTRA = ("nir", "vis", "both")
+CROPS = ("scaled", "margin")
+COMPRESSIONS = ("none", "masks", "lzf", "gzip")
 SIDES = (32, 1024)  # least and largest crop
 
 
@@ -37,6 +39,10 @@ class BatchConfig:
             raise ConfigError(f"masks_per_image must be 1 or more, got {self.masks_per_image}")
         if self.mask_spectrum not in MASK_SPECTRA:
             raise ConfigError(f"mask_spectrum must be one of {', '.join(MASK_SPECTRA)}, got '{self.mask_spectrum}'")
+        if self.crop not in CROPS:
+            raise ConfigError(f"crop must be one of {', '.join(CROPS)}, got '{self.crop}'")
+        if self.compression not in COMPRESSIONS:
+            raise ConfigError(f"compression must be one of {', '.join(COMPRESSIONS)}, got '{self.compression}'")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, got {self.seed}")
         if self.part_size < 1:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from masksynth.batch.assemble import Assembled, DamagedPartError, assemble, missing_parts
 from masksynth.batch.locks import Heartbeat, Holder, Lock, try_lock
@@ -45,17 +45,27 @@ class Summary:
         return Counter(item.reason.split(" (")[0] for item in self.content.skipped)
 
 
-class Progress:
-    """What a run tells while it is at work; the command line fills it in."""
+class Progress(Protocol):
+    """What a run tells while it is at work."""
 
     def begin(self, what: str, total: int, done: int = 0) -> None:
-        """`total` photos are to be done, `done` of them were done earlier."""
+        """`total` steps are to be done, `done` of them were done earlier."""
 
-    def advance(self, photos: int) -> None:
-        """So many more are done; negative where a part has to be done again."""
+    def advance(self, steps: int = 1) -> None:
+        """So many more are done; negative where some have to be done again."""
 
     def say(self, text: str) -> None:
         """Something worth a line."""
+
+
+class Silent:
+    """A progress that tells nobody."""
+
+    def begin(self, what: str, total: int, done: int = 0) -> None: ...
+
+    def advance(self, steps: int = 1) -> None: ...
+
+    def say(self, text: str) -> None: ...
 
 
 def parts_folder(out: Path) -> Path:
@@ -99,7 +109,7 @@ def run_plan(
     OutputError
         If something cannot be written.
     """
-    progress = progress or Progress()
+    progress = progress or Silent()
     begun = time.monotonic()
     next_line = f"masksynth train-hsst {out}"
     if is_done(plan, out, force):

@@ -1,0 +1,98 @@
+"""What happens to one photo of a data set: read, find the face, align, mask."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from masksynth.arrays import Photo8, Reconstruction
+from masksynth.batch.config import BatchConfig
+from masksynth.batch.part import Row
+from masksynth.batch.plan import UNMASKED, PlannedPhoto
+from masksynth.compose import ComposeConfig, Composer
+from masksynth.detect import load_detector
+from masksynth.errors import BatchError, NoFaceError
+from masksynth.photos import read_photo
+from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.synthesize import clean_crop, mask_crops
+from masksynth.template import read_template
+
+
+class PhotoWalk:
+    """The function over photos of a real run; see `part.PhotoFunction`.
+
+    Everything it is made from is a JSON value, so that any process can make it.
+    """
+
+    def __init__(
+        self, root: str, config: dict[str, Any], templates: list[str], names: list[str], hashes: list[str]
+    ) -> None:
+        cv2.setNumThreads(1)
+        self.root = Path(root)
+        self.config = BatchConfig(**config)
+        self.composer = Composer(ComposeConfig(**self.config.compose))
+        self.templates = []
+        for path, name, sha256 in zip(templates, names, hashes, strict=True):
+            template = read_template(path, name=name)
+            if template.sha256 != sha256:
+                raise BatchError(f"{path}: the template '{name}' was changed since the plan was made.")
+            self.templates.append(template)
+        self.detector = load_detector(self.config.detector)
+        self.reconstructor = load_reconstructor(self.config.reconstructor)
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
+        """The rows of `photo`, one a slot. Raises PhotoError or NoFaceError with the reason where there are none."""
+        with self._timed("decode"):
+            read = read_photo(self.root / photo.path)
+        with self._timed("find face"):
+            face = self._face(read.rgb, photo)
+        if photo.slots[0].mask == UNMASKED:
+            with self._timed("align"):
+                crop, landmarks = clean_crop(
+                    read.pixels, face, photo.spectrum, self.config.side, crop_template=self.config.crop
+                )
+            return [Row(crop, landmarks, face.pose.degrees, face.score)]
+        with self._timed("mask"):
+            made = mask_crops(
+                read.pixels,
+                face,
+                [self.templates[slot.mask] for slot in photo.slots],
+                photo.spectrum,
+                side=self.config.side,
+                crop_template=self.config.crop,
+                composer=self.composer,
+                seeds=[_seed(self.config.seed, photo.id, place) for place in range(len(photo.slots))],
+            )
+        pose, score = face.pose.degrees, face.score
+        return [Row(m.image, m.landmarks, pose, score, m.clean, m.alpha, m.touched.view(np.uint8)) for m in made]
+
+    def _face(self, rgb: Photo8, photo: PlannedPhoto) -> Reconstruction:
+        """The face that the data set means: nearest to its points where it ships any, else the largest."""
+        faces, dropped = find_faces(rgb, self.detector, self.reconstructor)
+        if not faces:
+            raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
+        if not photo.points:
+            return faces[0]
+        eyes = np.mean(photo.points[:2], axis=0)
+        return min(faces, key=lambda face: float(np.linalg.norm(face.five_points[:2].mean(0) - eyes)))
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+
+
+def _seed(seed: int, photo: str, place: int) -> int:
+    """A seed of its own for each row."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}\x1f{photo}\x1f{place}".encode(), digest_size=4).digest(), "little")

@@ -1,0 +1,213 @@
+"""masksynth apply --dataset NAME: the data-set half of the command, to which `cli.apply` hands over."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from masksynth.batch.config import COMPRESSIONS, CROPS, MASK_SPECTRA, BatchConfig
+from masksynth.cli.options import PATH, force_option, seed_option
+from masksynth.compose.config import RENDERS, ComposeConfig
+from masksynth.errors import ConfigError
+
+if TYPE_CHECKING:
+    from masksynth.batch import Plan, Summary
+
+DEFAULTS = BatchConfig()
+PICTURE = ComposeConfig()
+MAX_SKIPPED = 5.0  # per cent
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--dataset", metavar="NAME", help="Mask a whole data set: casia, or another that is known."),
+    click.option("--root", type=PATH, help="Where the data set is; else $MASKSYNTH_DATA_NAME or the configuration."),
+    click.option(
+        "--templates", metavar="A,B,...", help="Names, files or folders, with commas between; else the whole library."
+    ),
+    click.option(
+        "--masks-per-image", type=int, default=DEFAULTS.masks_per_image, show_default=True,
+        help="Rows of each training photo, with another mask each.",
+    ),
+    click.option("--share-templates", is_flag=True, help="Let training and probe rows wear the same templates."),
+    click.option(
+        "--mask-spectrum", type=click.Choice(MASK_SPECTRA), default=DEFAULTS.mask_spectrum, show_default=True,
+        help="Which photos of the data set are masked.",
+    ),
+    click.option("--size", "side", type=int, default=DEFAULTS.side, show_default=True, help="Side of a crop, pixels."),
+    click.option(
+        "--crop", type=click.Choice(CROPS), default=DEFAULTS.crop, show_default=True,
+        help="Scale the alignment's 112 px places to the size, or keep them with a margin around.",
+    ),
+    click.option(
+        "--keep-clean/--no-keep-clean", default=DEFAULTS.keep_clean, show_default=True,
+        help="Keep the unmasked crop beside the masked one.",
+    ),
+    click.option(
+        "--compression", type=click.Choice(COMPRESSIONS), default=DEFAULTS.compression, show_default=True,
+        help="What is packed in the file; masks packs alpha and touched alone.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), help="Processes; else one a core that may be used."),
+    click.option(
+        "--max-skipped", type=click.FloatRange(0, 100), default=MAX_SKIPPED, show_default=True,
+        help="Per cent of a data set's photos that may be skipped before the run counts as failed.",
+    ),
+    click.option("--strict", is_flag=True, help="Exit with 3 where any photo was skipped."),
+)  # fmt: skip
+
+
+def dataset_options(function: F) -> F:
+    """Add the options of the data-set path to a click command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def apply_dataset(
+    *,
+    dataset: str,
+    out: Path | None,
+    root: Path | None,
+    templates: str | None,
+    workers: int | None,
+    max_skipped: float,
+    strict: bool,
+    force: bool,
+    **settings: Any,
+) -> int:
+    """Mask the data set `dataset` into the file `out`; the exit code.
+
+    `templates` holds names, files and folders with commas between; `settings` are fields of BatchConfig, among them
+    `compose`, the fields of ComposeConfig that differ from its defaults.
+    """
+    from masksynth.batch import make_plan, run_plan
+    from masksynth.cli.progress import Progress
+    from masksynth.datasets import open_dataset
+    from masksynth.template import library, resolve_templates
+
+    if out is None:
+        raise ConfigError("Where is the masked data set to go? Say --out FILE, for example --out masked.h5.")
+    config = BatchConfig(**settings)
+    chosen: list[str | Path] = [name for name in (templates or "").split(",") if name]
+    chosen = chosen or [entry.path for entry in library()]
+    faces = open_dataset(dataset, root)
+    for note in faces.notes:
+        click.echo(f"note: {note}", err=True)
+    plan = make_plan(faces, resolve_templates(chosen), config)
+    _fetch_networks(config)
+    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
+    try:
+        with Progress() as progress:
+            summary = run_plan(
+                plan,
+                out,
+                workers=workers,
+                force=force,
+                max_skipped=max_skipped / 100,
+                command=shlex.join(["masksynth", *sys.argv[1:]]),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"masksynth: {out}: interrupted; what is done is kept. Use the same command to go on.", err=True)
+        return 130
+    for line in summary_lines(plan, summary):
+        click.echo(line)
+    if summary.content is None:
+        return 0
+    if not summary.content.complete:
+        click.echo(
+            f"masksynth: {out}: {_skipped_here(summary):,} of {summary.photos:,} photos were skipped, more than "
+            f"--max-skipped {max_skipped:g} %. The file is kept and marked incomplete.",
+            err=True,
+        )
+        return 1
+    return 3 if strict and summary.content.skipped else 0
+
+
+@click.command("apply")
+@dataset_options
+@click.option("--out", "-o", type=PATH, help="The HDF5 file to write.")
+@click.option("-t", "--template", multiple=True, metavar="TEMPLATE", help="One of --templates; may be given again.")
+@click.option(
+    "--render",
+    type=click.Choice(RENDERS),
+    default=PICTURE.render,
+    show_default=True,
+    help="Draw the mask alone, or the whole face anew as the paper does.",
+)
+@click.option("--light/--no-light", default=PICTURE.light, show_default=True, help="Take the light of the photo.")
+@click.option(
+    "--shadow",
+    type=click.FloatRange(0, 1),
+    default=PICTURE.shadow,
+    show_default=True,
+    help="Light that the mask takes from the skin along its edge.",
+)
+@click.option("--grain/--no-grain", default=PICTURE.grain, show_default=True, help="Take the noise of the photo.")
+@click.option(
+    "--relief/--no-relief", default=PICTURE.relief, show_default=True, help="Let the mask stand off the skin."
+)
+@seed_option
+@force_option
+def command(template: tuple[str, ...], templates: str | None, **settings: Any) -> None:
+    """Put masks on a whole data set.
+
+    Every NIR photo is aligned and masked, every VIS photo aligned, all into one HDF5 file. A run that was interrupted
+    goes on by the same command.
+
+    \b
+    Example: masksynth apply --dataset casia --root /data/NIR-VIS-2.0 --out masked.h5
+    """
+    picture = {field.name: settings.pop(field.name) for field in fields(PICTURE) if field.name != "seed"}
+    changed = {name: value for name, value in picture.items() if value != getattr(PICTURE, name)}
+    named = ",".join([*template, *([templates] if templates else [])]) or None
+    raise SystemExit(apply_dataset(templates=named, compose=changed, **settings))
+
+
+def summary_lines(plan: Plan, summary: Summary) -> list[str]:
+    """What a person wants to know at the end."""
+    if summary.content is None:
+        there = f"{summary.out}: is there already, whole and of this plan. Nothing to do."
+        return [there, f"next: {summary.next_line}"]
+    content = summary.content
+    size = summary.out.stat().st_size / 1e6
+    lines = [
+        f"{summary.out}: {content.rows['nir']:,} NIR rows ({content.masked['nir']:,} masked) and "
+        f"{content.rows['vis']:,} VIS rows ({content.masked['vis']:,} masked) of {len(plan.subjects):,} persons, "
+        f"{size:,.0f} MB"
+    ]
+    if content.skipped:
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in summary.reasons().most_common())
+        lines.append(f"without a row: {reasons}")
+    probes = {name: parts["nir_probe"] for name, parts in content.missing.items() if parts["nir_probe"]}
+    if probes:
+        lines.append("missing probes: " + ", ".join(f"{name} {count:,}" for name, count in sorted(probes.items())))
+    rate = summary.done_here / max(summary.seconds, 1e-9)
+    lines.append(f"{summary.done_here:,} photos in {summary.seconds:.1f} s, {rate:.0f} photos/s")
+    return [*lines, f"next: {summary.next_line}"]
+
+
+def _skipped_here(summary: Summary) -> int:
+    assert summary.content is not None
+    return len(summary.content.skipped) - summary.content.absent
+
+
+def _fetch_networks(config: BatchConfig) -> None:
+    """Once, here, so that no worker has to; the names of networks are those of their users."""
+    from masksynth.weights import NETWORKS, locate
+
+    for network in NETWORKS:
+        if network.name in (config.detector, config.reconstructor):
+            locate(network.name)
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
