@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from masksynth.cli.options import PATH
+from masksynth.cli.progress import Progress
 
 if TYPE_CHECKING:
     from masksynth.evaluate.metrics import FarRule
@@ -49,7 +50,16 @@ def command(
     from masksynth.files import write_bytes
 
     rule = cast("FarRule", far_rule)
-    evaluation = evaluate_network(file, weights=weights, protocols=protocols, rule=rule, device=device)
+    with Progress() as progress:
+        evaluation = evaluate_network(
+            file,
+            weights=weights,
+            protocols=protocols,
+            rule=rule,
+            device=device,
+            on_begin=lambda total: progress.begin("images", total),
+            on_step=progress.advance,
+        )
     if out is None:
         folder = evaluation.weights if evaluation.weights.is_dir() else evaluation.weights.parent
         out = folder / "evaluation.json"

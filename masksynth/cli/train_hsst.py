@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from masksynth.cli.options import PATH, force_option, seed_option
+from masksynth.cli.progress import Progress
 from masksynth.train.config import Augment, Backbone, BnMode, Direction, HsstConfig, Loss, QueueMode
 
 PAPER = HsstConfig()
@@ -57,19 +58,19 @@ def command(file: Path, out: Path | None, init: Path | None, device: str, force:
     if settings["queue"] is None:
         settings["queue"] = max(1, PAPER.queue // max(settings["batch"], 1)) * settings["batch"]
     config = HsstConfig(**settings)
-    progress = Lines(config.iterations)
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice: save, then end
     try:
-        finished = train_hsst(
-            file,
-            config,
-            out=out,
-            init=init,
-            device=device,
-            force=force,
-            say=lambda text: click.echo(f"note: {text}", err=True),
-            on_step=progress.step,
-        )
+        with Progress() as progress:
+            finished = train_hsst(
+                file,
+                config,
+                out=out,
+                init=init,
+                device=device,
+                force=force,
+                say=lambda text: click.echo(f"note: {text}", err=True),
+                on_step=Steps(progress, config.iterations).step,
+            )
     except KeyboardInterrupt:
         click.echo("masksynth: interrupted; what was trained is saved. The same command goes on from there.", err=True)
         raise SystemExit(130) from None
@@ -80,19 +81,20 @@ def command(file: Path, out: Path | None, init: Path | None, device: str, force:
     click.echo(f"next: masksynth evaluate {file} --weights {finished.run.path}")
 
 
-class Lines:
-    """About twenty plain lines over a run."""
+class Steps:
+    """Progress over the iterations, with the loss at every tenth of the way."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._every = max(1, total // 20)
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total = progress, total
+        self._begun = False
 
     def step(self, done: int, record: dict[str, float]) -> None:
-        if done % self._every and done != self._total:
-            return
-        rate = record.get("images_per_second", 0.0)
-        loss = record.get("loss", float("nan"))
-        click.echo(f"{done}/{self._total}  loss {loss:.4f}  {rate:.0f} images/s", err=True)
+        if not self._begun:
+            self._progress.begin("iterations", self._total, done - 1)
+            self._begun = True
+        self._progress.advance()
+        if done % max(1, self._total // 10) == 0 and record:
+            self._progress.say(f"iteration {done}: loss {record['loss']:.4f}, lr {record['lr']:.2g}")
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -46,7 +46,8 @@ def evaluate_network(
     fars: Sequence[float] = FARS,
     rule: FarRule = "strict",
     device: str = "auto",
-    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_begin: Callable[[int], None] = lambda total: None,
+    on_step: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
     """Embed probes and gallery of each protocol and measure.
 
@@ -55,8 +56,8 @@ def evaluate_network(
     weights : path, optional
         A run's folder or a network file; the newest run on this data where not given.
     protocols : names, or ("all",) for every one that has probes
-    on_step : callable
-        Called with images embedded and images in all.
+    on_begin, on_step : callable
+        Called with how many images there are to embed, and then with how many more were.
 
     Raises
     ------
@@ -72,16 +73,15 @@ def evaluate_network(
         )
         vis_rows = np.unique(np.concatenate([p.vis_gallery for p in chosen]))
         nir_rows = np.unique(np.concatenate([p.nir_probe for p in chosen]))
-        where, done, total = choose_device(device), 0, len(vis_rows) + len(kinds) * len(nir_rows)
+        where = choose_device(device)
+        on_begin(len(vis_rows) + len(kinds) * len(nir_rows))
 
         def features(spectrum: Literal["nir", "vis"], rows: npt.NDArray[Any], kind: Literal["image", "clean"]) -> Any:
-            nonlocal done
             out = []
             for start in range(0, len(rows), 512):  # a whole data set need not fit into memory
                 part = rows[start : start + 512]
                 out.append(embed(net, info.input, store.images(spectrum, part, kind), device=where))
-                done += len(part)
-                on_step(done, total)
+                on_step(len(part))
             return np.concatenate(out)
 
         vis = features("vis", vis_rows, "image")

@@ -11,6 +11,8 @@ from collections import OrderedDict
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from masksynth.train.prelu import PReLU
+
 
 def conv_block(
     inputs: int,
@@ -29,7 +31,7 @@ def conv_block(
         ("bn", nn.BatchNorm2d(outputs)),
     ]
     if act:
-        layers.append(("prelu", nn.PReLU(outputs)))
+        layers.append(("prelu", PReLU(outputs)))
     return nn.Sequential(OrderedDict(layers))
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from masksynth.errors import ConfigError, WeightsError
-from masksynth.files import atomic_path
+from masksynth.files import write_bytes
 from masksynth.train.augment import InputFormat
 from masksynth.train.mobilefacenet import MobileFaceNet
 
@@ -66,8 +66,7 @@ def save_network(path: Path, net: nn.Module, info: NetworkInfo) -> None:
     """Write weights and metadata to a .safetensors file, whole or not at all."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
     metadata = {"format": FORMAT, "network": json.dumps(dataclasses.asdict(info), sort_keys=True)}
-    with atomic_path(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, metadata)
+    write_bytes(path, safetensors.torch.save(tensors, metadata))
 
 
 def load_network(path: Path, *, side: int | None = None) -> tuple[nn.Module, NetworkInfo]:

@@ -11,6 +11,7 @@ import torch
 from masksynth.errors import ConfigError, WeightsError
 from masksynth.train.mobilefacenet import MobileFaceNet
 from masksynth.train.networks import NetworkInfo, build, load_network, save_network
+from masksynth.train.prelu import PReLU
 
 SMALL = NetworkInfo(arch="mobilefacenet", side=32, dimensions=16, width=0.25)
 
@@ -97,6 +98,23 @@ def test_foreign_safetensors_file_is_refused(tmp_path):
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "n.safetensors")
     with pytest.raises(WeightsError, match="is not a network of masksynth"):
         load_network(tmp_path / "n.safetensors")
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 5, 7), (4, 6)])
+def test_prelu_is_torchs_in_both_directions(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    x[0, 0] = 0.0
+    ours, torchs = PReLU(shape[1]), torch.nn.PReLU(shape[1])
+    with torch.no_grad():
+        for layer in (ours, torchs):
+            layer.weight.copy_(torch.linspace(-0.5, 1, shape[1]))
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    outputs = [layer(i) for layer, i in zip((ours, torchs), inputs, strict=True)]
+    torch.testing.assert_close(*outputs, rtol=0, atol=0)
+    for y in outputs:
+        (y * torch.arange(y.numel()).reshape(shape)).sum().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
+    torch.testing.assert_close(ours.weight.grad, torchs.weight.grad)
 
 
 def test_unknown_backbone_and_tiny_side_are_refused():
