@@ -77,12 +77,14 @@ def render_face(person: Identity, view: View, spectrum: Spectrum, size: tuple[in
     scene = _scene(person)
     mesh = posed_mesh(person.mesh, view.expression)
     face, skull = dense(mesh), head.skull(person, mesh).vertices
-    photo = _project(np.concatenate([face, skull, scene.rest]), view, size, len(face))
+    photo = _project(np.concatenate([face, skull, scene.rest]), view, size, len(face) + len(skull))
     normals = np.zeros_like(photo)
     add_normals(photo, scene.triangles, normals)
     _smooth_rim(normals, scene.rim, len(face))
     fine = photo * 2.0 + [0.5, 0.5, 0.0]  # two samples a pixel each way: sample 2 x + s lies at x + s / 2 - 1 / 4
-    fragments = rasterize(fine, scene.triangles, (2 * size[0], 2 * size[1]))
+    shown = _facing(fine, scene, np.array([0.0, 0.0, 1.0]))
+    triangles, material = scene.triangles[shown], scene.material[shown]
+    fragments = rasterize(fine, triangles, (2 * size[0], 2 * size[1]))
     light = view.light
     lights = np.zeros((len(light.directions), 7))
     lights[:, :3], lights[:, 3:6], lights[:, 6] = (
@@ -90,12 +92,15 @@ def render_face(person: Identity, view: View, spectrum: Spectrum, size: tuple[in
         light.colours,
         light.fall_off / (2 * view.interocular),
     )
-    to_map, depths = shadow_map(fine, scene.triangles, light.directions[0]) if light.fall_off == 0 else NO_SHADOW
+    to_map, depths = NO_SHADOW
+    if light.fall_off == 0:  # a lamp at the camera casts its shadows where nobody sees them
+        lit = scene.triangles[_facing(fine, scene, light.directions[0])]
+        to_map, depths = shadow_map(fine, lit, light.directions[0])
     hair = person.hair_colour if spectrum == "vis" else np.full(3, person.hair_nir)
     out, cover = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
     shade(
-        fragments.face, fragments.weights, fragments.depth, scene.triangles, normals, scene.sheet, scene.tint,
-        scene.material, _texture(person, view, spectrum), strand_picture(), np.stack([hair, view.cloth]), lights,
+        fragments.face, fragments.weights, fragments.depth, triangles, normals, scene.sheet, scene.tint,
+        material, _texture(person, view, spectrum), strand_picture(), np.stack([hair, view.cloth]), lights,
         np.stack([light.sky, light.ground]), to_map, depths, out, cover,
     )  # fmt: skip
     out += (1 - cover)[..., None] * _background(view, spectrum, size)
@@ -104,7 +109,7 @@ def render_face(person: Identity, view: View, spectrum: Spectrum, size: tuple[in
 
 
 def _project(points: Floats, view: View, size: tuple[int, int], rigid: int) -> Floats:
-    """Head frame to photo frame; of all but the first `rigid` points, what lies low turns with the body."""
+    """Head frame to photo frame; the first `rigid` points are the head, of the rest what lies low turns with the body."""
     about = points - PIVOT
     turned = about @ view.pose.matrix.T
     t = np.clip((points[rigid:, 1] - head.NECK_TOP) / (head.NECK_BOTTOM - head.NECK_TOP), 0, 1)
@@ -143,6 +148,12 @@ def _scene(person: Identity) -> _Scene:
     )
 
 
+def _facing(vertices: Floats, scene: _Scene, direction: Floats) -> npt.NDArray[np.bool_]:
+    """(T,) the triangles that are seen from a direction; hair and cloth are seen from both sides."""
+    a, b, c = (vertices[scene.triangles[:, corner]] for corner in range(3))
+    return (np.cross(b - a, c - a) @ direction > 0) | (scene.material != head.SKIN)
+
+
 def _smooth_rim(normals: Floats, rim: npt.NDArray[np.int64], face: int) -> None:
     """Let the skull's first rings take over the normals of the face, so that no seam shows; in place."""
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
@@ -173,16 +184,21 @@ def shadow_map(vertices: Floats, triangles: npt.NDArray[np.int64], direction: Fl
     return to_map, depths
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _skin(person: Identity) -> Skin:
     return paint(person)
 
 
-def _texture(person: Identity, view: View, spectrum: Spectrum) -> npt.NDArray[np.float32]:
-    """(h, w, 5) albedo, gloss, occlusion with the eyes of this photo."""
+@lru_cache(maxsize=4)
+def _blind_texture(person: Identity, spectrum: Spectrum) -> npt.NDArray[np.float32]:
     skin = _skin(person)
     albedo = skin.vis if spectrum == "vis" else np.repeat(skin.nir[..., None], 3, axis=2)
-    texture = np.concatenate([albedo, skin.gloss[..., None], skin.occlusion[..., None]], axis=2)
+    return np.concatenate([albedo, skin.gloss[..., None], skin.occlusion[..., None]], axis=2)
+
+
+def _texture(person: Identity, view: View, spectrum: Spectrum) -> npt.NDArray[np.float32]:
+    """(h, w, 5) albedo, gloss, occlusion with the eyes of this photo."""
+    texture = _blind_texture(person, spectrum).copy()
     paint_eyes(texture, person, spectrum, view.gaze, view.light.directions[0])
     paint_mouth(texture, spectrum, max(3 * view.expression.open, 1.5 * view.expression.smile - 0.5))
     return texture
@@ -191,9 +207,14 @@ def _texture(person: Identity, view: View, spectrum: Spectrum) -> npt.NDArray[np
 @lru_cache(maxsize=1)
 def strand_picture() -> npt.NDArray[np.float32]:
     """(512, 512) brightness of strands of hair, running down the columns; of mean 1."""
-    rng = rng_for(0, "strands")
-    fine, broad = smooth_noise(rng, (512, 512), (60, 1.5)), smooth_noise(rng, (512, 512), (90, 7))
-    return np.asarray(np.clip(1 + 0.14 * fine + 0.15 * broad, 0.3, 2.0), np.float32)
+    rng, width = rng_for(0, "strands"), head.STRANDS
+    wide = (512, width + 64)
+    picture = 1 + 0.14 * smooth_noise(rng, wide, (60, 1.5)) + 0.15 * smooth_noise(rng, wide, (90, 7))
+    share = np.linspace(0, 1, 64, dtype=np.float32)
+    picture[:, :64] = (
+        share * picture[:, :64] + (1 - share) * picture[:, width:]
+    )  # the right edge goes over into the left
+    return np.asarray(np.clip(picture[:, :width], 0.3, 2.0), np.float32)
 
 
 def _background(view: View, spectrum: Spectrum, size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -221,6 +242,13 @@ def _sensor(light: npt.NDArray[np.float32], view: View, spectrum: Spectrum) -> P
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), view.blur), np.float32)
     spread = np.float32(view.noise) * np.sqrt(0.04 + 0.96 * np.clip(picture, 0, 1) / 0.2)
     picture = picture + spread * rng.standard_normal(picture.shape, np.float32)
-    picture = np.clip(picture, 0, 1)
-    encoded = np.where(picture <= 0.0031308, 12.92 * picture, 1.055 * picture ** (1 / 2.4) - 0.055)
+    steps = np.clip(picture * np.float32(len(_encoding()) - 1) + np.float32(0.5), 0, len(_encoding()) - 1)
+    return _encoding()[steps.astype(np.int32)]
+
+
+@lru_cache(maxsize=1)
+def _encoding() -> Photo8:
+    """sRGB bytes of linear values in steps of 1 / 8191."""
+    value = np.linspace(0, 1, 8192)
+    encoded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(encoded * 255), np.uint8)

@@ -15,12 +15,14 @@ import numpy.typing as npt
 from masksynth.datasets.generated import anatomy
 from masksynth.datasets.generated.identity import Identity
 from masksynth.datasets.generated.noise import smooth_noise
+from masksynth.datasets.generated.surface import surface
 from masksynth.seeds import rng_for
 
 SKIN, HAIR, CLOTH = 0, 1, 2  # materials
 CENTRE = np.array([0.0, -0.15, -0.95])  # of the skull
 NECK_TOP, NECK_BOTTOM = 0.8, 1.7  # between these heights the turn of the head fades into that of the body
 COLLAR = 1.62  # height where skin ends and cloth begins, at the side
+STRANDS = 512  # columns of the picture of strands, once round the head
 RIM = 72  # points round the oval of the face
 
 Floats = npt.NDArray[np.float64]
@@ -48,11 +50,13 @@ def grid(rows: int, columns: int, closed: bool) -> npt.NDArray[np.int64]:
 
 def rim(mesh: Floats) -> Floats:
     """(RIM, 3) points round the oval of the face, clockwise in the image from the top."""
-    oval = mesh[list(anatomy.OVAL)]
-    after = np.roll(oval, -1, axis=0)
-    before, next_after = np.roll(oval, 1, axis=0), np.roll(oval, -2, axis=0)
-    between = (9 * (oval + after) - before - next_after) / 16
-    return np.stack([oval, between], axis=1).reshape(-1, 3)
+    return _doubled(surface().oval_from_mesh @ mesh)
+
+
+def _doubled(points: Floats) -> Floats:
+    """A closed line of points with one more between each two."""
+    before, after, late = np.roll(points, 1, 0), np.roll(points, -1, 0), np.roll(points, -2, 0)
+    return np.stack([points, (9 * (points + after) - before - late) / 16], axis=1).reshape(-1, points.shape[1])
 
 
 def skull(person: Identity, mesh: Floats) -> Part:
@@ -62,23 +66,22 @@ def skull(person: Identity, mesh: Floats) -> Part:
     phi, psi, ratio = _polar(edge, person.skull)
     angle = psi + (np.pi - psi) * np.maximum(steps, 0)[:, None]
     vertices = CENTRE + _skull_radius(phi, psi, ratio, angle, person.skull)[..., None] * _direction(phi, angle)
-    inwards = mesh[anatomy.NOSE_TIP] * [1, 1, 0] - edge
-    vertices[0] = edge + 0.05 * inwards * [1, 1, 0] - [0, 0, 0.02]
+    inside = _doubled(surface().inside_from_mesh @ mesh)
+    vertices[0] = inside + 0.02 * (CENTRE - inside)
     flat = vertices.reshape(-1, 3)
     sheet = anatomy.to_sheet(flat)
     sheet[: 2 * RIM] = np.tile(_rim_sheet(), (2, 1))
-    fade = np.clip(np.maximum(steps, 0) / 0.25, 0, 1)[:, None, None]
+    fade = 1 - np.clip(np.maximum(steps, 0) / 0.25, 0, 1)[:, None, None]
     own = sheet.reshape(len(steps), RIM, 2)
-    shift = (_rim_sheet() - own[1])[None] * (1 - fade)
+    shift = (_rim_sheet() - own[1])[None] * fade
     sheet = (own + shift).reshape(-1, 2)
     under = np.clip((flat[:, 1] - 0.55) / 0.5, 0, 1) * np.clip((0.25 - flat[:, 2]) / 0.3, 0, 1)
+    under *= 1 - fade.repeat(RIM, axis=1).reshape(-1)
     return Part(flat, grid(len(steps), RIM, True), sheet, 1 - 0.45 * under, SKIN)
 
 
 def _rim_sheet() -> Floats:
-    edge = anatomy.sheet_points()[list(anatomy.OVAL)]
-    after, before, late = np.roll(edge, -1, 0), np.roll(edge, 1, 0), np.roll(edge, -2, 0)
-    return np.stack([edge, (9 * (edge + after) - before - late) / 16], axis=1).reshape(-1, 2)
+    return _doubled(anatomy.sheet_points()[list(anatomy.OVAL)])
 
 
 def _polar(points: Floats, axes: Floats) -> tuple[Floats, Floats, Floats]:
@@ -167,7 +170,7 @@ def hair(person: Identity, face: Floats) -> list[Part]:
         return []
     rng = rng_for(person.seed, "hair", person.number)
     rows, columns = 44, 120
-    phi = np.linspace(-np.pi, np.pi, columns + 1)[:-1]
+    phi = np.linspace(-np.pi, np.pi, columns)
     psi = np.linspace(0.10, np.pi - 0.01, rows)
     angle, turn = np.meshgrid(psi, phi, indexing="ij")
     edge_phi, edge_psi, edge_ratio = _polar(rim(person.mesh), person.skull)
@@ -182,12 +185,14 @@ def hair(person: Identity, face: Floats) -> list[Part]:
     thick = {"cropped": 0.025, "short": 0.6 * person.hair_volume}.get(person.hair_style, person.hair_volume)
     lift = thick * (1 + 0.7 * np.clip(-direction[..., 1], 0, 1)) + 0.012
     strands = smooth_noise(rng, (rows, columns), (9.0, 1.6)).astype(np.float64)
-    strands[:, :4] = strands[:, -4:].mean(1, keepdims=True)
+    strands[:, 0] = strands[:, -1]
     offset = np.where(above > 0, lift * _smooth(above / 0.22) * (1 + 0.10 * strands), -0.05 + 0.25 * above)
     vertices = skin + np.maximum(offset, -0.15)[..., None] * direction
-    sheet = np.stack([turn * 110.0, angle * 16.0], axis=-1).reshape(-1, 2)
+    sheet = np.stack([turn * STRANDS / (2 * np.pi), angle * 16.0], axis=-1).reshape(-1, 2)
     shade = np.clip(0.65 + 0.5 * above + 0.08 * strands, 0.45, 1.1)
-    parts = [Part(vertices.reshape(-1, 3), grid(rows, columns, True), sheet, shade.reshape(-1), HAIR)]
+    triangles = grid(rows, columns, False)
+    triangles = triangles[(above.reshape(-1)[triangles] > -0.1).any(1)]  # the rest never shows
+    parts = [Part(vertices.reshape(-1, 3), triangles, sheet, shade.reshape(-1), HAIR)]
     if person.hair_style == "long":
         parts.append(_curtain(person, rng))
     return parts
@@ -212,22 +217,23 @@ def _above_hairline(person: Identity, rng: np.random.Generator, skin: Floats) ->
     """How far each point lies above the hairline, in interocular distances; negative below it."""
     azimuth = np.degrees(np.abs(np.arctan2(skin[..., 0], skin[..., 2] - CENTRE[2])))
     front = -person.hairline
-    temple = {"fringe": -0.16, "long": -0.2, "parted": -0.28}.get(person.hair_style, -0.34)
+    temple = {"fringe": -0.22, "long": -0.2, "parted": -0.28}.get(person.hair_style, -0.34)
     if person.hair_style == "fringe":
-        front = -0.22
+        front = -0.36
     nape = 0.85 if person.hair_style != "cropped" else 0.7
     line = np.interp(
         azimuth,
         [0, 18, 34, 48, 60, 70, 82, 98, 112, 140, 180],
         [front, front - 0.01, front - 0.03, temple - 0.1, temple + 0.15, 0.14, 0.02, 0.05, 0.5, nape, nape + 0.05],
     )
-    jagged = 0.05 if person.hair_style == "fringe" else 0.02
+    jagged = 0.03 if person.hair_style == "fringe" else 0.02
     wave = (
         smooth_noise(rng, skin.shape[:2], (60.0, 1.8)) * jagged + smooth_noise(rng, skin.shape[:2], (60.0, 9.0)) * 0.02
     )
     if person.hair_style == "parted":
         side = 1 if person.number % 2 else -1
         line = line + 0.10 * np.clip(side * skin[..., 0], -0.5, 0.5) * (azimuth < 50)
+    wave[:, 0] = wave[:, -1]  # where the shell closes
     return np.asarray(line - skin[..., 1] + wave, np.float64)
 
 
@@ -247,7 +253,7 @@ def _curtain(person: Identity, rng: np.random.Generator) -> Part:
     wide = person.skull[0] + person.hair_volume * 0.6 + widen + wave
     deep = person.skull[2] * 0.95 + person.hair_volume * 0.5 - 0.25 * d + wave
     vertices = np.stack([wide * np.sin(a), y, CENTRE[2] + 0.12 + deep * np.cos(a)], axis=-1)
-    sheet = np.stack([a * 110.0, 28.0 * d], axis=-1).reshape(-1, 2)
+    sheet = np.stack([a * STRANDS / (2 * np.pi), 28.0 * d], axis=-1).reshape(-1, 2)
     tint = np.clip(0.9 - 0.25 * d + 0.15 * wave / 0.05 * 0.5, 0.4, 1.1)
     return Part(vertices.reshape(-1, 3), grid(rows, columns, False)[:, ::-1], sheet, tint.reshape(-1), HAIR)
 

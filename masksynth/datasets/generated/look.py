@@ -85,8 +85,8 @@ def draw_view(
         light=light,
         backdrop=np.full(3, rng.uniform(0.01, 0.08))
         if spectrum == "nir"
-        else rng.uniform(0.08, 0.6) * _tint(rng, 0.25),
-        cloth=np.full(3, rng.uniform(0.08, 0.5)) if spectrum == "nir" else rng.uniform(0.02, 0.45) * _tint(rng, 0.6),
+        else rng.uniform(0.08, 0.6) * _tint(rng, 0.12),
+        cloth=np.full(3, rng.uniform(0.08, 0.5)) if spectrum == "nir" else rng.uniform(0.02, 0.40) * _tint(rng, 0.35),
         exposure=float(rng.uniform(0.85, 1.15)),
         blur=float(rng.uniform(0.5, 0.9) if spectrum == "nir" else rng.uniform(0.35, 0.7)),
         noise=float(rng.uniform(0.006, 0.015)),

@@ -80,10 +80,12 @@ def _slow_pair(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Channe
 
 def _blobs(points: tuple[int, ...], width: float) -> Channel:
     """A soft blob of radius `width` interocular distances round each mesh point."""
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    rows, columns = np.arange(HEIGHT, dtype=np.float32), np.arange(WIDTH, dtype=np.float32)
     total = np.zeros((HEIGHT, WIDTH), np.float32)
     for x, y in pixel(anatomy.sheet_points()[list(points)]):
-        total += np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / (width * DENSITY) ** 2)
+        down = np.exp(-0.5 * ((rows - y) / (width * DENSITY)) ** 2)
+        across = np.exp(-0.5 * ((columns - x) / (width * DENSITY)) ** 2)
+        total += np.outer(down, across).astype(np.float32)
     return total
 
 
@@ -148,14 +150,25 @@ def blurred_near(canvas: Channel, corners: npt.NDArray[np.floating], sigma: floa
 
 def mix(target: npt.NDArray[np.float32], colour: npt.ArrayLike, alpha: Channel) -> None:
     """Lay `colour` over `target` in place."""
-    over = alpha[..., None] if target.ndim == 3 else alpha
-    target += over * (np.asarray(colour, np.float32) - target)
+    place = touched(alpha)
+    over = alpha[place][..., None] if target.ndim == 3 else alpha[place]
+    target[place] += over * (np.asarray(colour, np.float32) - target[place])
+
+
+def touched(alpha: Channel) -> tuple[slice, slice]:
+    """The rows and columns outside of which `alpha` is 0, so that painting works only there."""
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    if not len(rows):
+        return slice(0), slice(0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _darken(vis: npt.NDArray[np.float32], nir: Channel, amount: Channel, in_nir: float) -> None:
     """Darken in place; shades towards red in VIS, as skin in shade does."""
-    vis *= (1 - amount)[..., None] ** np.array([0.85, 1.0, 1.05], np.float32)
-    nir *= 1 - in_nir * amount
+    place = touched(amount)
+    there = amount[place]
+    vis[place] *= (1 - there)[..., None] ** np.array([0.85, 1.0, 1.05], np.float32)
+    nir[place] *= 1 - np.float32(in_nir) * there
 
 
 def _eye_surroundings(person: Identity, vis: npt.NDArray[np.float32], nir: Channel) -> None:
@@ -188,17 +201,13 @@ def _age(person: Identity, rng: np.random.Generator, vis: npt.NDArray[np.float32
 
 
 def _spots(person: Identity, rng: np.random.Generator, vis: npt.NDArray[np.float32], nir: Channel) -> None:
-    import cv2
-
     for x, y, radius, darkness in person.moles:
-        near = np.zeros((HEIGHT, WIDTH), np.float32)
-        centre = pixel(np.array([x, y]))
-        cv2.circle(
-            near, tuple(np.rint(centre * 16).astype(int).tolist()), round(radius * DENSITY * 16), 1.0, -1, shift=4
-        )
-        near = blurred_near(near, centre[None], 0.8)
-        vis *= 1 - darkness * near[..., None] * np.array([0.75, 0.9, 0.95], np.float32)
-        nir *= 1 - 0.12 * darkness * near
+        turn = np.linspace(0, 2 * np.pi, 16)
+        mole = polygon(np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], axis=1), 0.011)
+        place = touched(mole)
+        dark = np.float32(darkness) * mole[place]
+        vis[place] *= 1 - dark[..., None] * np.array([0.75, 0.9, 0.95], np.float32)
+        nir[place] *= 1 - 0.12 * dark
     if person.freckles > 0:
         specks = np.clip(smooth_noise(rng, (HEIGHT, WIDTH), (3, 3)) - 1.5, 0, 1)
         where = np.clip(_blobs((anatomy.NOSE_TIP, *anatomy.CHEEKS), 0.25), 0, 1)
@@ -216,9 +225,9 @@ def _beard(
     jaw = [
         sheet[i] for i in (93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323)
     ]
-    low = list(lowered(np.array(jaw), 0.12))
+    low = list(lowered(np.array(jaw), 0.25))
     upper = [sheet[i] for i in (352, 411, 426, 327, 2, 98, 206, 187, 123)]
-    area = polygon(np.array(low + upper), 0.14)
+    area = polygon(np.array(low + upper), 0.2)
     lips = polygon(sheet[list(anatomy.LIPS_OUTER)], 0.03)
     area *= 1 - lips
     strands = np.clip(0.75 + 0.45 * smooth_noise(rng, (HEIGHT, WIDTH), (4, 1.6)), 0, 1.2)

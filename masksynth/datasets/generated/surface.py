@@ -22,6 +22,8 @@ class Surface:
     """The fixed numbers of the dense surface, of G vertices."""
 
     from_mesh: npt.NDArray[np.float32]  # (G, 468) vertices from mesh points
+    oval_from_mesh: npt.NDArray[np.float64]  # (36, 468) the outline of the same surface
+    inside_from_mesh: npt.NDArray[np.float64]  # (36, 468) a line a little inside it
     triangles: npt.NDArray[np.int64]  # (T, 3)
     sheet: npt.NDArray[np.float64]  # (G, 2) each vertex on the painted sheet
 
@@ -35,8 +37,12 @@ def surface() -> Surface:
     used, renumbered = np.unique(triangles, return_inverse=True)
     places = np.stack([used % UV_SIZE, used // UV_SIZE], axis=1).astype(np.float64)
     weights = spline_weights(mesh_uv().astype(np.float64), places, SMOOTHING)
+    sites = mesh_uv().astype(np.float64)
+    oval = sites[list(anatomy.OVAL)]
     return Surface(
         weights.astype(np.float32),
+        spline_weights(sites, oval, SMOOTHING),
+        spline_weights(sites, oval + 0.06 * (sites.mean(0) - oval), SMOOTHING),
         np.ascontiguousarray(renumbered.reshape(-1, 3)),
         weights @ anatomy.sheet_points(),
     )
