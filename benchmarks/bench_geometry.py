@@ -1,7 +1,7 @@
 """Milliseconds of detector, mesh, position map, pose and alignment on one thread.
 
-pytest benchmarks/bench_geometry.py                        run once, untimed
-pytest benchmarks/bench_geometry.py --benchmark-enable     timed
+pytest benchmarks/bench_geometry.py --benchmark-disable    run once, untimed
+pytest benchmarks/bench_geometry.py                        timed
 """
 
 import sys
