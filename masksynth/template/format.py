@@ -43,6 +43,7 @@ EYE_RADII_UV = (13.0, 5.0)  # half width and half height of the eyes there
 BROW_ROW = 36  # nothing of a mask lies above: the brows of the layout
 
 _CHUNK = "masksynth"
+_OTHER_FILES = (NIR_SUFFIX, HEIGHT_SUFFIX, ".alpha.png", ".preview.png")  # beside a template, no templates themselves
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NAME = re.compile(r"\w[\w.+-]{0,79}")
 
@@ -129,10 +130,10 @@ def check_name(name: str) -> str:
     TemplateError
         If it cannot.
     """
-    if not _NAME.fullmatch(name) or name.lower().endswith((".nir", ".height", ".png")):
+    if not _NAME.fullmatch(name) or is_beside(f"{name}.png") or name.lower().endswith(".png"):
         raise TemplateError(
-            f"'{name}' cannot name a template: use letters, digits and . _ + -, at most 80, not ending in .png, .nir "
-            "or .height."
+            f"'{name}' cannot name a template: use letters, digits and . _ + -, at most 80, not ending in .png, .nir, "
+            ".height, .alpha or .preview."
         )
     return name
 
@@ -140,9 +141,21 @@ def check_name(name: str) -> str:
 def name_from(text: str) -> str:
     """A template name made of any text, such as the stem of a photo: what cannot stay becomes a hyphen."""
     name = re.sub(r"[^\w.+-]+", "-", text.strip()).strip("-._+")[:80]
-    while name.lower().endswith((".nir", ".height", ".png")):
+    while is_beside(f"{name}.png") or name.lower().endswith(".png"):
         name = name.rpartition(".")[0]
     return name or "mask"
+
+
+def is_beside(file_name: str) -> bool:
+    """True for the name of a file that lies beside a template: its NIR, height, segmentation or preview."""
+    return file_name.lower().endswith(_OTHER_FILES)
+
+
+def picture_name(path: Path) -> Path:
+    """`path` itself, where a template can be written there. Raises TemplateError where it does not end in NAME.png."""
+    if path.suffix.lower() != ".png" or is_beside(path.name):
+        raise TemplateError(f"{path}: a template is written as NAME.png. Give a name with that suffix.")
+    return path
 
 
 def read_template(path: Path | str, *, name: str | None = None) -> Template:
@@ -195,9 +208,7 @@ def save_template(path: Path | str, template: Template) -> list[Path]:
     OutputError
         If a file cannot be written.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png" or path.name.lower().endswith((NIR_SUFFIX, HEIGHT_SUFFIX)):
-        raise TemplateError(f"{path}: a template is written as NAME.png. Give a name with that suffix.")
+    path = picture_name(Path(path))
     check_layout(template.alpha, str(path))
     beside = {
         NIR_SUFFIX: None if template.nir is None else _nir_png(template),

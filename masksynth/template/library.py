@@ -9,7 +9,7 @@ from pathlib import Path
 
 from masksynth.errors import TemplateError
 from masksynth.resources import packaged_templates, user_templates
-from masksynth.template.format import HEIGHT_SUFFIX, NIR_SUFFIX, Template, check_name, read_template, save_template
+from masksynth.template.format import Template, check_name, is_beside, read_template, save_template
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,13 @@ def library() -> list[LibraryEntry]:
 
 
 def template_files(folder: Path) -> list[Path]:
-    """The ``NAME.png`` of a folder, sorted; its ``.nir.png`` and ``.height.png`` are not templates of their own."""
+    """The ``NAME.png`` of a folder, sorted, without what lies beside one, such as ``NAME.nir.png``."""
     if not folder.is_dir():
         return []
     return sorted(
         path
         for path in folder.iterdir()
-        if path.name.lower().endswith(".png")
-        and not path.name.startswith(".")
-        and not path.name.lower().endswith((NIR_SUFFIX, HEIGHT_SUFFIX))
+        if path.name.lower().endswith(".png") and not path.name.startswith(".") and not is_beside(path.name)
     )
 
 
