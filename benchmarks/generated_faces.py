@@ -1,8 +1,8 @@
-"""How many generated faces the default detector and mesh find, how close they come to the truth, and how long a photo takes.
+"""How many generated faces the default detector and mesh find, how near the truth they come, how long a photo takes.
 
     python benchmarks/generated_faces.py [PHOTOS]
 
-prints one line for each look: share found, mean error of the 468 points in interocular distances, milliseconds a photo.
+prints one line for each look: share found, mean error of the 68 points in interocular distances, milliseconds a photo.
 Found means: the largest face of the photo is reconstructed and its points lie, on average, within a fifth of an
 interocular distance of the truth.
 """

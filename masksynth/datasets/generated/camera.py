@@ -109,7 +109,7 @@ def render_face(person: Identity, view: View, spectrum: Spectrum, size: tuple[in
 
 
 def _project(points: Floats, view: View, size: tuple[int, int], rigid: int) -> Floats:
-    """Head frame to photo frame; the first `rigid` points are the head, of the rest what lies low turns with the body."""
+    """Head frame to photo frame; the first `rigid` points are the head, the rest turns with the body."""
     about = points - PIVOT
     turned = about @ view.pose.matrix.T
     t = np.clip((points[rigid:, 1] - head.NECK_TOP) / (head.NECK_BOTTOM - head.NECK_TOP), 0, 1)
