@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from masksynth.errors import ConfigError
 
-Backbone: TypeAlias = Literal["mobilefacenet"]
+Backbone: TypeAlias = Literal["mobilefacenet", "ir50"]
 Loss: TypeAlias = Literal["softmax", "am", "arc"]
 BnMode: TypeAlias = Literal["joint", "separate", "frozen"]
 Direction: TypeAlias = Literal["both", "random"]

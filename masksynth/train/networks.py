@@ -22,13 +22,16 @@ from torch import Tensor, nn
 from masksynth.errors import ConfigError, WeightsError
 from masksynth.files import write_bytes
 from masksynth.train.augment import InputFormat
+from masksynth.train.ir50 import IR50
 from masksynth.train.mobilefacenet import MobileFaceNet
+from masksynth.train.projected import Projected
 
 FORMAT = "masksynth-network/1"
 FROM_SCRATCH = "from scratch"
 
 BACKBONES: dict[str, Callable[[int, int, float], nn.Module]] = {
     "mobilefacenet": lambda side, dimensions, width: MobileFaceNet(side, dimensions, width),
+    "ir50": lambda side, dimensions, width: IR50(side, dimensions, width),
 }
 """Name → builder from (side, dimensions, width)."""
 
@@ -44,6 +47,7 @@ class NetworkInfo:
     channel_order: str = "rgb"
     mean: float = 127.5
     std: float = 128.0
+    shared: int = 0  # rows of a projection behind the backbone (IDR, W-CNN); 0: none
     origin: str = FROM_SCRATCH  # where the weights started from
     trained: str = ""  # by which method and for how long
 
@@ -59,6 +63,8 @@ def build(info: NetworkInfo) -> nn.Module:
     if info.side < 32:
         raise ConfigError(f"a backbone needs crops of at least 32 x 32 px, got {info.side}")
     net: nn.Module = BACKBONES[info.arch](info.side, info.dimensions, info.width)
+    if info.shared:
+        net = Projected(net, info.dimensions, info.shared)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -96,6 +102,15 @@ def network_file(path: Path) -> Path:
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file of weights.")
     return path
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is one that `save_network` wrote."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (safetensors.SafetensorError, OSError):
+        return False
 
 
 def fit_state(net: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
