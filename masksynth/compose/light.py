@@ -26,7 +26,7 @@ ROUNDS = 3
 TOLERANCE = 0.25  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
 FLOOR = 0.12  # of the mean light: what reaches places that no harmonic lights
-SKIN_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 6, 4  # passes of (1 2 1) / 4 on the grid
+SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 5, 6, 4  # passes of (1 2 1) / 4 on the grid
 
 VIS_SKIN, VIS_LIGHT = (
     0.34,
@@ -113,7 +113,7 @@ class LightMeter:
         if height is not None:
             coarse = np.ascontiguousarray(height[CELL // 2 :: CELL, CELL // 2 :: CELL])
             _kernels.lift_points(self.points, coarse, self.bridge_normals, np.float32(length), self._lifted)
-            _kernels.surface_normals(self._lifted, SKIN_BLUR, self._work, self._normals)
+            _kernels.surface_normals(self._lifted, MASK_BLUR, self._work, self._normals)
             normals = self._normals
         _kernels.cast_light(
             self.points, self.skin_normals, normals, self._seen, self._weight, self._coefficients, FLOOR, BEYOND_BLUR,

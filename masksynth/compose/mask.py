@@ -16,7 +16,7 @@ from masksynth.template.format import Template
 
 SHADOW_TEXELS = 3.0  # standard deviation of the contact shadow, in texels of the 256 layout: about 0.03 eye distances
 TEXELS_PER_INTEROCULAR = 99.0  # between the outer eye corners of the layout
-RELIEF_TEXELS = 6.0  # height is taken apart here: slower changes move the surface, faster ones only shade it
+RELIEF_TEXELS = 2.0  # standard deviation: slower changes of height turn the mask's normal, faster ones only shade it
 NIR_FLOOR, NIR_SLOPE = 0.45, 0.45  # dyes fade in NIR: a VIS luminance of 0 is taken as 0.45, of 1 as 0.90
 KEPT = 48
 
@@ -39,7 +39,7 @@ class ReadyMask:
     """A template as the kernels draw it."""
 
     pyramid: Pyramid  # linear colour or reflectance; alpha; contact shadow; slopes of the relief
-    height: npt.NDArray[np.float32] | None  # (256, 256) slow stand-off in interocular distances
+    height: npt.NDArray[np.float32] | None  # (256, 256) stand-off in interocular distances
     nir_source: str  # "reflectance", "nir photo" or "by material": where the colour of a NIR mask comes from
 
 
@@ -73,13 +73,23 @@ def prepare(template: Template, spectrum: Spectrum, validity: npt.NDArray[np.uin
     shadow = np.where(shadow > 0.02, 2 * shadow, 0).astype(np.float32)
     slow, slope = None, None
     if template.height is not None:
-        height = template.height
-        smooth = cv2.GaussianBlur(height, (0, 0), RELIEF_TEXELS * scale)
-        down, right = np.gradient((height - smooth) * TEXELS_PER_INTEROCULAR * scale)
-        slope = np.stack([right, down], axis=2).astype(np.float32)
-        slow = cv2.resize(smooth, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        slope = relief_slope(template.height)
+        slow = cv2.resize(template.height, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        slow = np.asarray(cv2.GaussianBlur(slow, (0, 0), 1.0), np.float32)
     pyramid = build_pyramid(colour, alpha, shadow=shadow, slope=slope, validity=validity)
     return ReadyMask(pyramid, slow, source)
+
+
+def relief_slope(height: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(S, S, 2) slopes along u and v of what is fine in `height` (S, S): pleats, seams, rims.
+
+    What is slow in it fills the hollows of the face, and is no relief: its slopes are those of nose and lips, turned
+    over, which the mask hides.
+    """
+    scale = len(height) / UV_SIZE
+    fine = height - cv2.GaussianBlur(height, (0, 0), RELIEF_TEXELS * scale)
+    down, right = np.gradient(fine * np.float32(TEXELS_PER_INTEROCULAR * scale))
+    return np.clip(np.stack([right, down], axis=2), -1.0, 1.0).astype(np.float32)
 
 
 class Wardrobe:
