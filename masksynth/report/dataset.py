@@ -16,11 +16,12 @@ from masksynth.photos import read_photo
 from masksynth.report.charts import histogram
 from masksynth.report.markup import Content, Markup, count, element, facts, joined, table, tiles
 from masksynth.report.page import Section, folded, note, side_by_side, titled
-from masksynth.report.pictures import card, cards, fitted, picture, rgb, strip
+from masksynth.report.pictures import blank_card, card, cards, fitted, picture, rgb, strip
 from masksynth.report.sampling import Rows, brightness, sources, spread
 from masksynth.seeds import rng_for
 from masksynth.store import PARTS, SPECTRA, Skipped, Store
 from masksynth.template import Template, load_template
+from masksynth.template.worn import worn
 
 FACES = 12  # on each contact sheet
 WEARERS = 6  # of each template
@@ -37,17 +38,21 @@ PART_NAMES = {
 }
 
 
-def dataset_sections(store: Store, *, root: Path | None = None, seed: int = 0) -> list[Section]:
+def dataset_sections(
+    store: Store, *, root: Path | None = None, templates: Sequence[Template] = (), seed: int = 0
+) -> list[Section]:
     """The parts of a page about `store`.
 
     Parameters
     ----------
     root : folder of the data set's photos, optional
-        Where thumbnails of skipped photos are read from.
+        Where thumbnails of skipped photos are read from; it may also be a folder or two above.
+    templates : Template, optional
+        Those that the library does not have.
     seed : of the choice of rows shown
     """
-    sections = [_summary(store), _faces(store, seed), _lowest(store), _templates(store, seed)]
-    sections += [_poses(store, seed), _protocols(store), _skipped(store, root), _provenance(store)]
+    sections = [_summary(store), _faces(store, seed), _lowest(store), _templates(store, templates, seed)]
+    sections += [_poses(store, seed), _protocols(store), _skipped(store, photo_root(store, root)), _provenance(store)]
     return [section for section in sections if section.body]
 
 
@@ -143,32 +148,32 @@ def _lowest(store: Store) -> Section:
     )
 
 
-def _templates(store: Store, seed: int) -> Section:
+def _templates(store: Store, given: Sequence[Template], seed: int) -> Section:
     masked = masked_spectrum(store)
     if masked is None:
         return Section("Mask templates", None)
-    worn = store.column(masked, "mask")
-    wearing = np.flatnonzero(worn >= 0)
+    worn_by = store.column(masked, "mask")
+    wearing = np.flatnonzero(worn_by >= 0)
     rng = rng_for(seed, "report", "brightness")
     measured = brightness(store, masked, wearing[np.sort(rng.permutation(len(wearing))[:MEASURED])])
-    worn_by_measured = worn[measured.rows]
+    worn_by_measured = worn_by[measured.rows]
+    known = {template.sha256: template for template in given}
     blocks: list[Content] = []
-    for index, entry in enumerate(store.templates):
-        rows = np.flatnonzero(worn == index)
+    for index, entry in enumerate(store.templates[:MOST_TEMPLATES]):
+        rows = np.flatnonzero(worn_by == index)
         ratio = measured.ratio[worn_by_measured == index]
         ratio = ratio[np.isfinite(ratio)]
-        words = [f"{count(len(rows))} wearers"]
-        words += [f"{name}: {entry.params[name]}" for name in ("kind", "use") if entry.params.get(name)]
+        words = [f"{count(len(rows))} wearers", *(str(entry.params[k]) for k in ("kind", "use") if entry.params.get(k))]
         if len(ratio):
             words.append(f"{np.median(ratio):.2f} times as bright as the skin")
-        if index < MOST_TEMPLATES:
-            chosen = rows[spread(store.labels(masked, rows), WEARERS, rng_for(seed, "report", "wearers", index))]
-            shown = [_template_figure(entry.template, entry.sha256, words)]
-            shown += [
-                element("figure", picture(image, f"wears {entry.template}"))
-                for image in (store.images(masked, chosen) if len(chosen) else [])
-            ]
-            blocks.append(cards(shown))
+        chosen = rows[spread(store.labels(masked, rows), WEARERS, rng_for(seed, "report", "wearers", index))]
+        shown = _template_pictures(known.get(entry.sha256) or _template_in_library(entry.template, entry.sha256))
+        shown += [
+            element("figure", picture(image, f"wears {entry.template}"))
+            for image in (store.images(masked, chosen) if len(chosen) else [])
+        ]
+        heading = element("h3", entry.template, element("small", " · ".join(words)))
+        blocks.append(element("div", heading, cards(shown, "row"), class_="together"))
     body: list[Content] = [joined(blocks)]
     if len(store.templates) > MOST_TEMPLATES:
         body.append(element("p", f"{count(len(store.templates) - MOST_TEMPLATES)} more are not shown.", class_="quiet"))
@@ -182,7 +187,9 @@ def _templates(store: Store, seed: int) -> Section:
             f"{count(len(measured.rows))} {masked.upper()} crops."
         )
         body.append(titled("Brightness of mask against skin", [element("p", text, class_="quiet"), chart]))
-    return Section("Mask templates", body, "Each template in the UV layout, then some who wear it.")
+    return Section(
+        "Mask templates", body, "Each template in the UV layout and on the generic face, then some who wear it."
+    )
 
 
 def _poses(store: Store, seed: int) -> Section:
@@ -199,7 +206,7 @@ def _poses(store: Store, seed: int) -> Section:
         histogram(groups["yaw"], edges=np.arange(-90, 91, 7.5), x_label="yaw, degrees (right is positive)"),
         histogram(groups["pitch"], edges=np.arange(-60, 61, 5), x_label="pitch, degrees (up is positive)"),
         histogram(groups["roll"], edges=np.arange(-60, 61, 5), x_label="roll, degrees (clockwise is positive)"),
-        histogram(groups["score"], edges=np.linspace(0, 1, 26), x_label="face presence score"),
+        histogram(groups["score"], edges=_score_edges(groups["score"]), x_label="face presence score"),
     ]
     return Section("Poses and scores", side_by_side(*charts), "Head pose as reconstructed, in the image's own sense.")
 
@@ -293,11 +300,11 @@ def face_cards(store: Store, spectrum: Spectrum, rows: Rows) -> Markup:
             card(
                 strip([column[k] for column in columns]),
                 f"{store.subjects[labels[k]]} · {template}",
-                f"yaw {poses[k][0]:+.0f}°, pitch {poses[k][1]:+.0f}° · score {scores[k]:.2f}",
+                f"yaw {_degrees(poses[k][0])}, pitch {_degrees(poses[k][1])} · score {scores[k]:.3f}",
                 names[k],
             )
         )
-    return cards(shown, wide=True)
+    return cards(shown, "wide")
 
 
 def short_reason(one: Skipped) -> str:
@@ -317,13 +324,24 @@ def _triple_names(store: Store, spectrum: Spectrum) -> str:
     return ", ".join(names[kind] for kind in ("clean", "image", "alpha") if kind in store.kinds(spectrum))
 
 
-def _template_figure(name: str, sha256: str, words: Sequence[str]) -> Markup:
-    template = _template_in_library(name, sha256)
+def _template_pictures(template: Template | None) -> list[Markup]:
     if template is None:
-        blank = element("div", "not in the library of this machine", class_="blank")
-        lines = [element("span", word) for word in [name, *words]]
-        return element("figure", blank, element("figcaption", lines), class_="card")
-    return card(fitted(template_pixels(template), 144), name, *words, class_="card uv")
+        return [blank_card("not in the library of this machine")]
+    flat = card(fitted(template_pixels(template), 144), alt=template.name, class_="card uv")
+    return [flat, card(worn(template, side=144), alt=f"{template.name} on the generic face")]
+
+
+def _degrees(angle: float) -> str:
+    return f"{round(float(angle)) + 0:+d}°".replace("-", "−") if np.isfinite(angle) else "?"
+
+
+def _score_edges(groups: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Bins from the highest of some round numbers that nearly all scores reach, to 1."""
+    scores = np.concatenate([values for _, values in groups])
+    scores = scores[np.isfinite(scores)]
+    least = float(np.percentile(scores, 0.5)) if len(scores) else 0.0
+    low = max(bound for bound in (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999) if bound <= max(least, 0.0))
+    return np.linspace(low, 1.0, 26)
 
 
 def template_pixels(template: Template) -> Photo8:
@@ -365,9 +383,21 @@ def _skipped_card(one: Skipped, root: Path | None) -> Markup:
     pixels = _thumbnail(one.source, root)
     if pixels is not None:
         return card(pixels, one.source, short_reason(one), alt=name)
-    blank = element("div", "no picture", class_="blank")
-    lines = [element("span", one.source), element("span", short_reason(one))]
-    return element("figure", blank, element("figcaption", lines), class_="card")
+    return blank_card("no picture", one.source, short_reason(one))
+
+
+def photo_root(store: Store, root: Path | None) -> Path | None:
+    """The folder that the sources start from: `root`, or one at most two levels below it; None where there is none."""
+    if root is None:
+        return None
+    names = [
+        name for spectrum in SPECTRA for name in sources(store, spectrum, np.arange(min(3, store.count(spectrum))))
+    ]
+    names += [one.source for one in store.skipped[:3]]
+    for folder in (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))):
+        if any((folder / name).is_file() for name in names if name):
+            return folder
+    return None
 
 
 def _thumbnail(source: str, root: Path | None) -> Photo8 | None:

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from masksynth.arrays import Photo8
-from masksynth.report.markup import Markup, element
+from masksynth.report.markup import Markup, element, joined
 
 JPEG_QUALITY = 88
 PAPER = (255, 255, 255)
@@ -116,15 +116,27 @@ def picture(pixels: npt.NDArray[np.uint8], alt: str, *, class_: str | None = Non
     return element("img", src=data_uri(pixels), alt=alt, width=shown, height=round(height * shown / own), class_=class_)
 
 
-def card(pixels: npt.NDArray[np.uint8], *caption: object, alt: str = "", class_: str = "card") -> Markup:
+def card(pixels: npt.NDArray[np.uint8], *caption: str, alt: str = "", class_: str = "card") -> Markup:
     """A picture with lines of text below, the first in bold."""
-    lines = [element("span", str(text)) for text in caption if text not in (None, "")]
-    return element("figure", picture(pixels, alt or str(caption[0])), element("figcaption", lines), class_=class_)
+    lines = [element("span", breakable(text)) for text in caption if text]
+    return element("figure", picture(pixels, alt or "".join(caption[:1])), element("figcaption", lines), class_=class_)
 
 
-def cards(every: Sequence[Markup], *, wide: bool = False) -> Markup:
-    """Cards in as many columns as there is room for."""
-    return element("div", every, class_="cards wide" if wide else "cards")
+def blank_card(inside: str, *caption: str) -> Markup:
+    """A card without a picture, with words in its place."""
+    lines = [element("span", breakable(text)) for text in caption if text]
+    return element("figure", element("div", inside, class_="blank"), element("figcaption", lines), class_="card")
+
+
+def cards(every: Sequence[Markup], size: str = "") -> Markup:
+    """Cards in as many columns as there is room for; `size` is "", "wide" for strips, or "big"."""
+    return element("div", every, class_=f"cards {size}".strip())
+
+
+def breakable(text: str) -> Markup:
+    """Text that may go on in the next line after a slash."""
+    parts = text.split("/")
+    return joined([[part, "/", Markup("<wbr>")] for part in parts[:-1]] + [parts[-1]])
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -24,10 +24,14 @@ def preview(extracted: ExtractedTemplate, tile: int = TILE) -> Photo8:
     -------
     (tile, n * tile, 3) uint8
     """
-    tiles = [_outlined(view, tile) for view in extracted.views[:4]]
-    tiles.append(texture_picture(extracted.template, tile))
-    tiles += [worn(extracted.template, yaw_deg=yaw, side=tile) for yaw in YAWS_DEG]
-    return np.hstack(tiles)
+    photos = [_outlined(view, tile) for view in extracted.views[:4]]
+    return np.hstack([*photos, showcase(extracted.template, tile)])
+
+
+def showcase(template: Template, tile: int = TILE) -> Photo8:
+    """The UV texture and the template on the generic face at three yaws, (tile, 4 * tile, 3) uint8."""
+    faces = [worn(template, yaw_deg=yaw, side=tile) for yaw in YAWS_DEG]
+    return np.hstack([texture_picture(template, tile), *faces])
 
 
 def texture_picture(template: Template, side: int = TILE) -> Photo8:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,12 +114,23 @@ def evaluation_section(evaluation: Mapping[str, Any]) -> Section:
                 doubt = point.get("note") or ""
                 if doubt:
                     doubts[doubt] = None
-                cell = _rate(point.get("vr"), point.get("vr_present"), missing)
+                cell = _rate(point.get("vr"), point.get("vr_present"), int(point.get("missing") or 0))
                 row.append([cell, f" {_star(list(doubts).index(doubt))}"] if doubt else cell)
             rows.append(row)
-    rows += _means(evaluation, fars)
+    own = re.search(r"\bfold\d+\b", str(_of(evaluation, "network", "trained") or ""))
+    others = own is not None and any(name != own[0] for name in _of(evaluation, "protocols"))
+    if not others:
+        rows += _means(evaluation, fars)
     head = ["protocol", "NIR probes", "probes", "missing", "rank-1", *(f"VR @ FAR {100 * far:g} %" for far in fars)]
     body: list[Content] = [table(head, rows, numbers_from=2)]
+    if own is not None and others:
+        body.append(
+            note(
+                f"The network was trained on {own[0]}. Other protocols have persons of that training among their "
+                f"probes, so only {own[0]} says how well it tells strangers apart.",
+                warning=True,
+            )
+        )
     if lost:
         body.append(note("Missing probes count as wrong; in brackets the figure without them."))
     body += [element("p", f"{_star(k)} {doubt}", class_="quiet") for k, doubt in enumerate(doubts)]

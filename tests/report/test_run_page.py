@@ -43,7 +43,7 @@ def write_run(folder: Path, *, iterations: int = 60, start: object = "from scrat
 def evaluation(missing: int = 3) -> dict:
     def result(rate: float) -> dict:
         points = [
-            {"far": 0.01, "vr": rate / 2, "vr_present": rate / 2 + 0.01, "note": ""},
+            {"far": 0.01, "vr": rate / 2, "vr_present": rate / 2 + 0.01, "note": "", "missing": missing},
             {"far": 0.001, "vr": None, "vr_present": None, "note": "rests on 2 impostor scores"},
         ]
         rank = {"rate": rate, "rate_present": rate + 0.02, "present": 97, "missing": missing}
@@ -103,6 +103,12 @@ def test_without_missing_probes_there_are_no_brackets():
     text = text_of(joined(evaluation_section(evaluation(missing=0)).body))
     assert "fold01 masked 97 0 50.00 % 25.00 %" in text
     assert "Missing probes" not in text
+
+
+def test_a_network_of_one_fold_has_no_mean_over_folds():
+    text = text_of(joined(evaluation_section({**evaluation(), "network": {"trained": "hsst, fold02"}}).body))
+    assert "mean of" not in text
+    assert "only fold02 says how well it tells strangers apart" in text
 
 
 def test_a_run_that_was_not_evaluated_says_what_to_type(tmp_path: Path):
