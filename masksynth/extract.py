@@ -39,6 +39,7 @@ TOO_TURNED_DEG = 75.0
 BLURRED = 0.010  # sharpness (see `sharpness`) below which the photo counts as blurred: a warning
 WELL_SEEN = 0.65  # cosine from which on a texel's place is trusted fully
 PRIOR_WEIGHT = 0.03  # of where masks reach at all, against 1 of a texel seen well
+MIN_SHOWN = 0.03  # share of the layout that must show mask
 FACING = 0.22  # cosine between a texel's normal and the camera below which it is not read: 77 degrees
 BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
 SKIN_NIR = 0.50  # linear reflectance of skin near 850 nm; masks in NIR photos are measured against it
@@ -125,8 +126,10 @@ def extract_template(
 
     spectrum = spectrum_of(photos[0].pixels, config.spectrum)
     seen = [unwrap_view(view, config.size, spectrum, config.even_light) for view in views]
-    merged = merge(seen)
-    filled, origin = fill_hidden(merged)
+    try:
+        filled, origin = fill_hidden(merge(seen))
+    except SegmentationError as error:
+        raise SegmentationError(f"{photos[0].source}: {error}") from None
     rgba = continued(np.dstack([np.clip(filled.colour, 0, 1), filled.alpha]).astype(np.float32))
     name = name or name_from(photos[0].source.stem)
     check_layout(rgba[..., 3], str(photos[0].source))
@@ -174,6 +177,10 @@ def judge(photo: Photo, face: Reconstruction) -> list[str]:
         raise TemplateError(
             f"{photo.source}: the face is turned too far: {abs(yaw):.0f} degrees aside, at most {TOO_TURNED_DEG:.0f} "
             "show enough of a mask."
+        )
+    if abs(face.pose.degrees[2]) > 100:
+        raise TemplateError(
+            f"{photo.source}: the face stands on its head (roll {face.pose.degrees[2]:.0f} degrees). Turn the photo."
         )
     warnings = []
     if between < SMALL_PX:
@@ -311,9 +318,15 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
     """
     texel = len(seen.alpha) / UV_SIZE
     own = np.clip((seen.weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
+    # Near the head's outline a texel may read what is behind the head: that no mask is there says little.
+    own = own * np.where(seen.alpha < 0.5, np.clip((seen.weight - 0.4) / 0.4, 0, 1), 1)
     other = own[:, ::-1] * (1 - own)
-    if not own.any():
-        raise SegmentationError("the mask is nowhere to be seen on the face's surface.")
+    shown = float((own * (seen.alpha > 0.5)).mean())
+    if shown < MIN_SHOWN:
+        raise SegmentationError(
+            f"too little of a mask is seen on the face: {100 * shown:.1f} % of the layout, at least "
+            f"{100 * MIN_SHOWN:.0f} % are needed."
+        )
 
     v, u = (np.mgrid[: len(own), : len(own)] + 0.5) / texel - 0.5
     prior = mask_prior(u, v)

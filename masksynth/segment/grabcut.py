@@ -24,7 +24,7 @@ def mask_prior(u: npt.NDArray[np.floating], v: npt.NDArray[np.floating]) -> npt.
     x = np.abs(u - 127.5)
     top = np.interp(x, (0, 10, 30, 60, 90, 120), (74, 79, 93, 108, 118, 140))
     bottom = np.interp(x, (0, 30, 60, 85, 120), (228, 222, 205, 176, 150))
-    across = np.clip((96 - x) / 16 + 0.5, 0, 1)
+    across = np.clip((86 - x) / 20 + 0.5, 0, 1)
     return (np.clip((v - top) / 14 + 0.5, 0, 1) * np.clip((bottom - v) / 16 + 0.5, 0, 1) * across).astype(np.float32)
 
 

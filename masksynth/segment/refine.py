@@ -9,6 +9,7 @@ import numpy.typing as npt
 from masksynth.arrays import Alpha, Photo8
 
 STRAP_WIDTH = 0.055  # in interocular distances: what is thinner is a strap, a loop or a leak (about 5 mm)
+LARGEST_HOLE = (0.012, 0.09)  # squared interocular distances; anywhere, and around the mouth where valves are
 EDGE_RADIUS = 0.030  # within this of the rough edge the photo decides
 EDGE_EPSILON = 2.5e-4  # of the guided filter, for a guide in [0, 1]
 
@@ -18,7 +19,7 @@ def cleaned(
 ) -> npt.NDArray[np.bool_]:
     """The piece of `region` that holds most of `core`, without holes and without what is thin as a strap.
 
-    A hole larger than a valve stays: it is a hand or skin.
+    A hole larger than a print's stays, and than a valve in the middle: it is a hand or skin.
     """
     radius = max(1, round(STRAP_WIDTH * pixels_per_interocular / 2))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -33,12 +34,14 @@ def cleaned(
         votes = np.bincount(labels.ravel(), minlength=count)
         votes[0] = 0
     piece = (labels == int(votes.argmax())).astype(np.uint8)
-    largest_hole = 0.09 * pixels_per_interocular**2
+    middle = cv2.dilate(core.astype(np.uint8), kernel) > 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - piece, connectivity=4)
     border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     for k in range(1, count):
-        if k not in border and stats[k, cv2.CC_STAT_AREA] < largest_hole:
-            piece[labels == k] = 1
+        hole = labels == k
+        largest = LARGEST_HOLE[1] if middle[hole].mean() > 0.5 else LARGEST_HOLE[0]
+        if k not in border and stats[k, cv2.CC_STAT_AREA] < largest * pixels_per_interocular**2:
+            piece[hole] = 1
     return piece > 0
 
 

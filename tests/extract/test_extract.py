@@ -1,0 +1,217 @@
+"""A template put on a generated face and taken off it again agrees with itself; poor photos are named."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from masksynth.arrays import Pose
+from masksynth.cli.main import main
+from masksynth.compose import ComposeConfig, compose
+from masksynth.datasets.generated import View, identity, render_face
+from masksynth.detect import load_detector
+from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
+from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template, fill_hidden, visibility
+from masksynth.photos import Photo, read_photo, write_photo
+from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.report.preview import preview
+from masksynth.resources import user_weights
+from masksynth.template import load_template, read_template
+
+
+@cache
+def worn(
+    name: str = "surgical-blue", yaw: float = 0.0, spectrum: str = "vis", between: float = 110.0
+) -> tuple[Photo, np.ndarray]:
+    """A generated face that wears a packaged template, and the alpha it was drawn with."""
+    view = View(pose=Pose(np.radians(yaw), 0.0, 0.0), interocular=between)
+    clean = render_face(identity(0, 3), view, spectrum, (480, 480)).pixels  # type: ignore[arg-type]
+    rgb = clean if clean.ndim == 3 else np.repeat(clean[..., None], 3, 2)
+    faces, _ = find_faces(rgb, load_detector(), load_reconstructor())
+    made = compose(clean, faces[0], load_template(name), spectrum, ComposeConfig(relief=False))  # type: ignore[arg-type]
+    return Photo(made.image, Path(f"{name}.png")), (made.alpha / 255).astype(np.float32)
+
+
+@cache
+def extracted(name: str = "surgical-blue", yaw: float = 0.0, spectrum: str = "vis") -> ExtractedTemplate:
+    photo, alpha = worn(name, yaw, spectrum)
+    return extract_template([photo], ExtractConfig(spectrum=spectrum), segmentations=[alpha])  # type: ignore[arg-type]
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float(((a > 0.5) & (b > 0.5)).sum() / ((a > 0.5) | (b > 0.5)).sum())
+
+
+@pytest.mark.parametrize(("yaw", "least"), [(0.0, 0.9), (-35.0, 0.9), (35.0, 0.78)])
+def test_round_trip_keeps_the_outline(yaw: float, least: float) -> None:
+    truth = load_template("surgical-blue").resized(256)
+    assert overlap(extracted(yaw=yaw).template.alpha, truth.alpha) > least
+
+
+def test_round_trip_keeps_the_hue() -> None:
+    truth, found = load_template("surgical-blue").resized(256), extracted().template
+    both = (truth.alpha > 0.99) & (found.alpha > 0.99)
+
+    def chromaticity(rgb: np.ndarray) -> np.ndarray:
+        return rgb[both].mean(0) / rgb[both].mean()
+
+    assert np.abs(chromaticity(truth.rgba[..., :3]) - chromaticity(found.rgba[..., :3])).max() < 0.12
+
+
+def test_what_the_pose_hides_is_mirrored_and_said() -> None:
+    frontal, turned = (extracted(yaw=yaw).template.metadata["texels"] for yaw in (0.0, 35.0))
+    assert turned["mirrored"] > frontal["mirrored"]
+    for texels in (frontal, turned):
+        assert sum(texels.values()) == pytest.approx(1, abs=1e-3)
+        assert texels["measured"] > 0.4
+
+
+def test_a_nir_photo_gives_a_grey_template_with_its_own_reflectance() -> None:
+    template = extracted("surgical-blue", 0.0, "nir").template
+    assert template.metadata["spectrum"] == "nir"
+    assert np.ptp(template.rgba[..., :3], axis=2).max() < 1e-6
+    assert template.nir is not None
+    assert 0.3 < template.nir[template.alpha > 0.5].mean() <= 1
+    assert "measured" in template.metadata["nir"]
+    assert "converted from VIS" in extracted().template.metadata["nir"]
+
+
+def test_two_photos_measure_more_than_either() -> None:
+    pairs = [worn(yaw=yaw) for yaw in (-40.0, 40.0)]
+    both = extract_template([photo for photo, _ in pairs], segmentations=[alpha for _, alpha in pairs])
+    alone = [extract_template([photo], segmentations=[alpha]) for photo, alpha in pairs]
+    measured = [made.template.metadata["texels"]["measured"] for made in (both, *alone)]
+    assert measured[0] > max(measured[1:]) + 0.1
+    assert len(both.template.metadata["sources"]) == 2
+
+
+def test_side_light_is_divided_out() -> None:
+    photo, alpha = worn()
+    ramp = np.linspace(0.55, 1.0, photo.pixels.shape[1])[None, :, None]
+    lit = dataclasses.replace(photo, pixels=np.rint(photo.pixels * ramp).astype(np.uint8))
+
+    def slope(share: float) -> float:
+        made = extract_template([lit], ExtractConfig(even_light=share), segmentations=[alpha])
+        luminance = cv2.GaussianBlur(made.template.rgba[..., :3].mean(axis=2), (0, 0), 4)
+        return abs(float(np.log(luminance[130:190, 160:190].mean() / luminance[130:190, 66:96].mean())))
+
+    assert slope(1.0) < 0.5 * slope(0.0)
+
+
+def test_only_what_the_head_does_not_hide_is_visible() -> None:
+    photo, _ = worn(yaw=35.0)
+    faces, _ = find_faces(photo.rgb, load_detector(), load_reconstructor())
+    seen = visibility(faces[0], 256)
+    left, right = seen[100:180, 30:60].mean(), seen[100:180, 196:226].mean()
+    assert left > 0.5  # yaw > 0: the face turns to the image's right and shows its image-left cheek
+    assert right < 0.25
+    assert seen[:4].max() == 0  # above the layout's forehead
+
+
+def test_512_is_sharper_than_256() -> None:
+    photo, alpha = worn("cloth-striped", between=190.0)
+    side = [extract_template([photo], ExtractConfig(size=size), segmentations=[alpha]).template for size in (256, 512)]
+    assert [template.size for template in side] == [256, 512]
+    assert overlap(side[0].alpha, side[1].resized(256).alpha) > 0.97
+
+
+def test_poor_photos_are_refused_or_warned_about_with_the_figure() -> None:
+    photo, alpha = worn()
+    small = dataclasses.replace(
+        photo, pixels=cv2.resize(photo.pixels, None, fx=0.33, fy=0.33, interpolation=cv2.INTER_AREA)
+    )
+    made = extract_template([small], segmentations=[cv2.resize(alpha, small.pixels.shape[1::-1])])
+    assert any("the face is small (3" in warning for warning in made.warnings)
+    blurred = dataclasses.replace(photo, pixels=cv2.GaussianBlur(photo.pixels, (0, 0), 4))
+    assert any("is blurred" in warning for warning in extract_template([blurred], segmentations=[alpha]).warnings)
+    assert extracted().warnings == ()
+    grey = Photo(np.full((200, 200, 3), 128, np.uint8), Path("grey.png"))
+    with pytest.raises(NoFaceError, match=r"grey\.png: no face was found"):
+        extract_template([grey])
+    with pytest.raises(NoFaceError, match="has 1 face, but face 2 is wanted"):
+        extract_template([photo], ExtractConfig(face=2))
+    with pytest.raises(ShapeError, match="but its photo is"):
+        extract_template([photo], segmentations=[alpha[:-1]])
+    with pytest.raises(ConfigError, match="2 segmentations were given for 1 photos"):
+        extract_template([photo], segmentations=[alpha, alpha])
+    with pytest.raises(SegmentationError, match="too little of a mask is seen"):
+        extract_template([photo], segmentations=[np.zeros_like(alpha)])
+
+
+def test_filling_keeps_what_was_seen() -> None:
+    from masksynth.extract import Unwrapped
+
+    truth = load_template("n95-cup").resized(256)
+    weight = np.ones((256, 256))
+    filled, origin = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), truth.alpha.astype(float), weight))
+    assert overlap(filled.alpha, truth.alpha) > 0.98
+    assert origin["measured"] > 0.9
+    inside = truth.alpha > 0.99
+    assert np.abs(filled.colour - truth.rgba[..., :3])[inside].mean() < 0.02
+
+
+def test_the_preview_shows_photo_texture_and_three_faces() -> None:
+    picture = preview(extracted(), tile=96)
+    assert picture.shape == (96, 5 * 96, 3)
+    outlined = picture[:, :96].astype(int)
+    assert ((outlined[..., 1] - outlined[..., 0] > 120) & (outlined[..., 1] - outlined[..., 2] > 100)).sum() > 40
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    weights = user_weights()
+    load_detector()
+    load_reconstructor()  # the networks are there now
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "weights").symlink_to(weights)
+    monkeypatch.setenv("MASKSYNTH_HOME", str(home))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return home
+
+
+def run(*arguments: object):  # type: ignore[no-untyped-def]
+    return CliRunner().invoke(main, ["extract-template", *map(str, arguments)])
+
+
+def test_the_command_fills_the_library_and_says_what_to_type(home: Path) -> None:
+    photo, alpha = worn()
+    write_photo(Path("my photo.png"), photo.pixels)
+    result = run("my photo.png")
+    assert result.exit_code == 0, result.output
+    assert "masksynth apply photo.jpg -t my-photo -o masked.png" in result.output
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "my photo.png",
+        "my-photo.alpha.png",
+        "my-photo.preview.png",
+    ]
+    assert load_template("my-photo").kind == "unknown"
+    found = read_photo(Path("my-photo.alpha.png")).pixels / 255
+    assert overlap(found, alpha) > 0.8
+    assert run("my photo.png").exit_code == 0  # the same again
+
+    write_photo(Path("drawn.png"), np.rint(alpha * 255).astype(np.uint8))
+    other = run("my photo.png", "--segmentation", "drawn.png")
+    assert other.exit_code != 0
+    assert "--force" in other.output
+    forced = run("my photo.png", "--segmentation", "drawn.png", "--force", "-o", "own.png")
+    assert forced.exit_code == 0, forced.output
+    assert read_template(Path("own.png")).metadata["sources"][0]["segmentation"] == "given"
+    assert "-t own " in forced.output
+
+
+def test_the_command_refuses_a_bare_face_and_leaves_nothing(home: Path) -> None:
+    write_photo(Path("bare.png"), render_face(identity(0, 3), View(interocular=90), "vis", (400, 400)).pixels)
+    result = run("bare.png")
+    assert result.exit_code == 1
+    assert "bare.png: no mask can be told from the face (score 0." in result.output
+    assert [path.name for path in Path().iterdir()] == ["bare.png"]
+    assert not (home / "templates").exists()

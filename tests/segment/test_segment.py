@@ -1,0 +1,149 @@
+"""Finding the mask on generated faces that wear generated masks."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from masksynth.arrays import Photo8, Pose, Reconstruction
+from masksynth.compose import compose
+from masksynth.datasets.generated import View, identity, render_face
+from masksynth.detect import load_detector
+from masksynth.errors import ConfigError, SegmentationError, ShapeError
+from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.segment import given_segmentation, segment_mask
+from masksynth.segment.frame import WIDTH, crop_matrix, face_frame, to_photo
+from masksynth.segment.refine import cleaned, guided_filter, soft_edge
+from masksynth.template import load_template
+
+
+@cache
+def bare(number: int = 3, yaw: float = 0.0, roll: float = 0.0) -> tuple[Photo8, Reconstruction]:
+    view = View(pose=Pose(np.radians(yaw), 0.0, np.radians(roll)), interocular=90)
+    photo = render_face(identity(0, number), view, "vis", (400, 400)).pixels
+    faces, _ = find_faces(photo, load_detector(), load_reconstructor())
+    return photo, faces[0]
+
+
+@cache
+def masked(name: str, yaw: float = 0.0) -> tuple[Photo8, np.ndarray, Reconstruction]:
+    photo, face = bare(yaw=yaw)
+    made = compose(photo, face, load_template(name), "vis")
+    faces, _ = find_faces(made.image, load_detector(), load_reconstructor())
+    return made.image, made.alpha / 255, faces[0]
+
+
+def overlap(found: np.ndarray, truth: np.ndarray) -> float:
+    a, b = found >= 0.5, truth >= 0.5
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize(("name", "yaw"), [("surgical-blue", 0), ("cloth-navy", 0), ("surgical-green", -30)])
+def test_grabcut_finds_a_plain_mask(name: str, yaw: float) -> None:
+    photo, truth, face = masked(name, yaw)
+    found = segment_mask(photo, face, "grabcut")
+    assert found.alpha.shape == photo.shape[:2]
+    assert found.method == "grabcut"
+    assert overlap(found.alpha, truth) > 0.8
+    assert found.alpha.min() >= 0
+    assert found.alpha.max() <= 1
+
+
+def test_the_answer_is_the_same_each_time() -> None:
+    photo, _, face = masked("cloth-navy")
+    one, two = segment_mask(photo, face, "grabcut"), segment_mask(photo, face, "grabcut")
+    assert np.array_equal(one.alpha, two.alpha)
+    assert one.score == two.score
+
+
+def test_a_bare_face_is_refused_with_its_score() -> None:
+    photo, face = bare()
+    with pytest.raises(SegmentationError, match=r"no mask can be told from the face \(score 0\.\d\d, needs 0\.50\)"):
+        segment_mask(photo, face, "grabcut")
+
+
+def test_an_unknown_method_is_refused() -> None:
+    photo, face = bare()
+    with pytest.raises(ConfigError, match="magic"):
+        segment_mask(photo, face, "magic")
+
+
+def test_a_given_segmentation_must_have_the_photos_size() -> None:
+    photo, _ = bare()
+    alpha = np.zeros(photo.shape[:2], np.float32)
+    assert given_segmentation(alpha, photo).score == 1
+    with pytest.raises(ShapeError, match="10 x 10 px, but its photo is 400 x 400 px"):
+        given_segmentation(np.zeros((10, 10), np.float32), photo)
+
+
+def test_the_frame_turns_with_the_head_and_scales_with_it() -> None:
+    _, level = bare(roll=0)
+    _, rolled = bare(roll=25)
+    a, b = crop_matrix(level, 128), crop_matrix(rolled, 128)
+    turned = np.degrees(np.arctan2(b[1, 0], b[0, 0]) - np.arctan2(a[1, 0], a[0, 0]))
+    assert turned == pytest.approx(-25, abs=4)
+    assert np.hypot(*a[:, 0]) == pytest.approx(128 / (WIDTH * level.interocular), rel=0.12)
+    eyes = np.concatenate([rolled.five_points[:2], np.ones((2, 1))], axis=1) @ b.T
+    assert abs(eyes[0, 1] - eyes[1, 1]) < 4
+    assert (eyes[:, 1] < 45).all()  # in the upper third
+
+
+def test_the_frame_knows_the_texel_of_each_pixel() -> None:
+    photo, face = bare()
+    frame = face_frame(photo, face, 160)
+    nose = np.append(face.landmarks68[30, :2], 1) @ frame.crop_from_photo.T
+    x, y = np.rint(nose).astype(int)
+    assert frame.on_face[y, x]
+    assert abs(frame.u[y, x] - 127.5) < 4
+    assert abs(frame.v[y, x] - 96) < 8
+    assert frame.from_face[y, x] == 0
+    assert not frame.on_face[0, 0] or frame.v[0, 0] < 60
+
+
+def test_a_field_goes_to_the_photo_and_back() -> None:
+    photo, face = bare()
+    matrix = crop_matrix(face, 200)
+    ramp = np.tile(np.linspace(0, 1, 200, dtype=np.float32), (200, 1))
+    back = cv2.warpAffine(to_photo(ramp, matrix, photo.shape[:2]), matrix, (200, 200))
+    assert np.abs(back - ramp)[60:140, 60:140].max() < 0.02
+
+
+def test_straps_islands_and_small_holes_are_cleaned_away() -> None:
+    region = np.zeros((120, 120), bool)
+    region[40:90, 30:90] = True
+    region[42:44, 0:30] = True  # a strap
+    region[5:15, 5:15] = True  # an island
+    region[60:63, 60:63] = False  # a print
+    region[70:90, 70:90] = False  # a hand
+    core = np.zeros_like(region)
+    core[50:60, 50:60] = True
+    clean = cleaned(region, core, 80.0)
+    assert not clean[43, :25].any()
+    assert not clean[5:15, 5:15].any()
+    assert clean[60:63, 60:63].all()
+    assert not clean[75:, 75:].any()
+    assert clean[45:85, 35:65].all()
+
+
+def test_the_edge_moves_to_that_of_the_photo() -> None:
+    truth = np.zeros((80, 80), np.float32)
+    truth[:, 40:] = 1
+    rgb = np.rint(60 + 140 * np.repeat(truth[..., None], 3, 2)).astype(np.uint8)
+    rough = np.zeros_like(truth)
+    rough[:, 42:] = 1  # two pixels off
+    found = soft_edge(rough, rgb, 120.0)
+    assert overlap(found, truth) > overlap(rough, truth) + 0.02
+    assert found[:, :30].max() == 0
+    assert found[:, 55:].min() == 1
+
+
+def test_the_guided_filter_of_a_flat_guide_is_a_mean_of_means() -> None:
+    guide = np.full((40, 40, 3), 0.5, np.float32)
+    values = np.zeros((40, 40), np.float32)
+    values[:, 20:] = 1
+    filtered = guided_filter(guide, values, 3, 1e-3)
+    expected = cv2.blur(cv2.blur(values, (7, 7), borderType=cv2.BORDER_REFLECT), (7, 7), borderType=cv2.BORDER_REFLECT)
+    assert np.abs(filtered - expected).max() < 1e-4
