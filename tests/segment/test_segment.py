@@ -32,8 +32,7 @@ def bare(number: int = 3, yaw: float = 0.0, roll: float = 0.0) -> tuple[Photo8, 
 def masked(name: str, yaw: float = 0.0) -> tuple[Photo8, np.ndarray, Reconstruction]:
     photo, face = bare(yaw=yaw)
     made = compose(photo, face, load_template(name), "vis")
-    faces, _ = find_faces(made.image, load_detector(), load_reconstructor())
-    return made.image, made.alpha / 255, faces[0]
+    return made.image, made.alpha / 255, face
 
 
 def overlap(found: np.ndarray, truth: np.ndarray) -> float:
