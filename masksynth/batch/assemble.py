@@ -200,8 +200,3 @@ def _protocol_rows(
 
 def _serves(use: Use, training: bool) -> bool:
     return use == "any" or use == ("train" if training else "probe")
-
-
-def missing_parts(plan: Plan, folder: Path) -> list[int]:
-    """Parts that are not there yet."""
-    return [k for k in range(plan.parts) if not part_path(folder, k).is_file()]

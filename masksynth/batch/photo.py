@@ -15,14 +15,14 @@ import numpy as np
 from masksynth.arrays import Photo8, Reconstruction
 from masksynth.batch.config import BatchConfig
 from masksynth.batch.part import Row
-from masksynth.batch.plan import UNMASKED, PlannedPhoto
+from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.detect import load_detector
 from masksynth.errors import BatchError, NoFaceError
 from masksynth.photos import read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.synthesize import clean_crop, mask_crops
-from masksynth.template import read_template
+from masksynth.template import Template, read_template
 
 
 class PhotoWalk:
@@ -34,18 +34,27 @@ class PhotoWalk:
     def __init__(
         self, root: str, config: dict[str, Any], templates: list[str], names: list[str], hashes: list[str]
     ) -> None:
-        cv2.setNumThreads(1)
-        self.root = Path(root)
-        self.config = BatchConfig(**config)
-        self.composer = Composer(ComposeConfig(**self.config.compose))
-        self.templates = []
+        read = []
         for path, name, sha256 in zip(templates, names, hashes, strict=True):
             template = read_template(path, name=name)
             if template.sha256 != sha256:
                 raise BatchError(f"{path}: the template '{name}' was changed since the plan was made.")
-            self.templates.append(template)
-        self.detector = load_detector(self.config.detector)
-        self.reconstructor = load_reconstructor(self.config.reconstructor)
+            read.append(template)
+        self._prepare(Path(root), BatchConfig(**config), read)
+
+    @classmethod
+    def of_plan(cls, plan: Plan) -> PhotoWalk:
+        """For use in this process."""
+        self = cls.__new__(cls)
+        self._prepare(plan.root, plan.config, plan.templates)
+        return self
+
+    def _prepare(self, root: Path, config: BatchConfig, templates: Sequence[Template]) -> None:
+        cv2.setNumThreads(1)
+        self.root, self.config, self.templates = root, config, templates
+        self.composer = Composer(ComposeConfig(**config.compose))
+        self.detector = load_detector(config.detector)
+        self.reconstructor = load_reconstructor(config.reconstructor)
         self.seconds: dict[str, float] = {}
 
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:

@@ -55,6 +55,14 @@ _OPTIONS = (
         "--compression", type=click.Choice(COMPRESSIONS), default=DEFAULTS.compression, show_default=True,
         help="What is packed in the file; masks packs alpha and touched alone.",
     ),
+    click.option("--detector", default=DEFAULTS.detector, show_default=True, help="What finds the faces."),
+    click.option("--reconstructor", default=DEFAULTS.reconstructor, show_default=True, help="What makes them 3D."),
+    click.option("--dry-run", is_flag=True, help="Say what would be made, how large and in what time; write nothing."),
+    click.option("--part", metavar="K/N", help="Do the share of task K of a job array of N, K = 1..N; join nothing."),
+    click.option("--assemble", is_flag=True, help="Only join the parts that the tasks of a job array made."),
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="Let a Dask cluster do the parts: tcp://..., or its scheduler file."
+    ),
     click.option("--workers", type=click.IntRange(min=1), help="Processes; else one a core that may be used."),
     click.option(
         "--max-skipped", type=click.FloatRange(0, 100), default=MAX_SKIPPED, show_default=True,
@@ -81,6 +89,10 @@ def apply_dataset(
     max_skipped: float,
     strict: bool,
     force: bool,
+    dry_run: bool = False,
+    part: str | None = None,
+    assemble: bool = False,
+    scheduler: str | None = None,
     **settings: Any,
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
@@ -88,13 +100,17 @@ def apply_dataset(
     `templates` holds names, files and folders with commas between; `settings` are fields of BatchConfig, among them
     `compose`, the fields of ComposeConfig that differ from its defaults.
     """
-    from masksynth.batch import make_plan, run_plan
-    from masksynth.cli.progress import Progress
+    from masksynth.batch import make_plan
     from masksynth.datasets import open_dataset
     from masksynth.template import library, resolve_templates
 
     if out is None:
         raise ConfigError("Where is the masked data set to go? Say --out FILE, for example --out masked.h5.")
+    if sum([dry_run, part is not None, assemble, scheduler is not None]) > 1:
+        raise ConfigError("Of --dry-run, --part, --assemble and --scheduler, only one can be used at a time.")
+    if part is not None and force:
+        raise ConfigError(f"--force would throw away what other tasks made. Remove {out} and {out}.parts by hand.")
+    share = None if part is None else _share(part)
     config = BatchConfig(**settings)
     chosen: list[str | Path] = [name for name in (templates or "").split(",") if name]
     chosen = chosen or [entry.path for entry in library()]
@@ -102,22 +118,60 @@ def apply_dataset(
     for note in faces.notes:
         click.echo(f"note: {note}", err=True)
     plan = make_plan(faces, resolve_templates(chosen), config)
-    _fetch_networks(config)
+    _find_networks(config, fetch=share is None)
+    if dry_run:
+        _echo_preview(plan, out, workers)
+        return 0
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
-        with Progress() as progress:
+        return _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force)
+    except KeyboardInterrupt:
+        click.echo(f"masksynth: {out}: interrupted; what is done is kept. Use the same command to go on.", err=True)
+        return 130
+
+
+def _run(
+    plan: Plan,
+    out: Path,
+    share: tuple[int, int] | None,
+    assemble: bool,
+    scheduler: str | None,
+    workers: int | None,
+    max_skipped: float,
+    strict: bool,
+    force: bool,
+) -> int:
+    from masksynth.batch import assemble_plan, run_plan, run_share
+    from masksynth.cli.progress import Progress
+
+    typed = shlex.join(["masksynth", *sys.argv[1:]])
+    with Progress() as progress:
+        if share is not None:
+            done = run_share(plan, out, share=share, workers=workers, progress=progress)
+            click.echo(
+                f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} parts are done, {done.done_here:,} now "
+                f"({done.photos:,} photos in {done.seconds:.1f} s). When all tasks are done, --assemble joins them."
+            )
+            return 0
+        allowed = max_skipped / 100
+        if assemble:
+            summary = assemble_plan(plan, out, force=force, max_skipped=allowed, command=typed, progress=progress)
+        else:
+            runner = None
+            if scheduler is not None:
+                from masksynth.batch.dask_runner import DaskRunner
+
+                runner = DaskRunner(scheduler)
             summary = run_plan(
                 plan,
                 out,
                 workers=workers,
+                runner=runner,
                 force=force,
-                max_skipped=max_skipped / 100,
-                command=shlex.join(["masksynth", *sys.argv[1:]]),
+                max_skipped=allowed,
+                command=typed,
                 progress=progress,
             )
-    except KeyboardInterrupt:
-        click.echo(f"masksynth: {out}: interrupted; what is done is kept. Use the same command to go on.", err=True)
-        return 130
     for line in summary_lines(plan, summary):
         click.echo(line)
     if summary.content is None:
@@ -200,13 +254,51 @@ def _skipped_here(summary: Summary) -> int:
     return len(summary.content.skipped) - summary.content.absent
 
 
-def _fetch_networks(config: BatchConfig) -> None:
-    """Once, here, so that no worker has to; the names of networks are those of their users."""
+def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
+    from masksynth.batch.folder import parts_folder
+    from masksynth.batch.photo import PhotoWalk
+    from masksynth.batch.preview import preview, seconds_a_photo
+    from masksynth.batch.run import available_cores
+
+    seen = preview(plan)
+    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {plan.parts:,} parts")
+    for spectrum, count in seen.rows.items():
+        click.echo(f"  {spectrum.upper()}: {count:,} rows, {seen.masked[spectrum]:,} masked")
+    for use, names in seen.templates.items():
+        least, most = seen.worn[use]
+        click.echo(f"  templates for {use} rows, {least:,} to {most:,} rows each: {', '.join(names)}")
+    for name, parts in seen.protocols.items():
+        absent = sum(lost for _, lost in parts.values())
+        lost = f", {absent:,} of them without a file" if absent else ""
+        click.echo(f"  {name}: " + ", ".join(f"{part} {count:,}" for part, (count, _) in parts.items()) + lost)
+    if plan.absent:
+        click.echo(f"  listed and without a file: {len(plan.absent):,} photos")
+    each, skipped = seconds_a_photo(plan, PhotoWalk.of_plan(plan))
+    count = workers or available_cores()
+    size = seen.pixel_bytes / 1e6
+    click.echo(
+        f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
+    )
+    click.echo(
+        f"  about {each * len(plan.photos) / count / 60:,.1f} minutes with {count} processes ({1000 * each:.1f} ms a "
+        f"photo, tried on some, of which {skipped} would be skipped)"
+    )
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not slash or not number.isdigit() or not of.isdigit() or not 1 <= int(number) <= int(of):
+        raise ConfigError(f"--part wants K/N with 1 <= K <= N, for example --part 3/40, got '{text}'.")
+    return int(number), int(of)
+
+
+def _find_networks(config: BatchConfig, fetch: bool) -> None:
+    """Here, once, so that no worker has to; a task of a job array fetches nothing."""
     from masksynth.weights import NETWORKS, locate
 
     for network in NETWORKS:
         if network.name in (config.detector, config.reconstructor):
-            locate(network.name)
+            locate(network.name, fetch=fetch)
 
 
 def _interrupt(signum: int, frame: Any) -> None:

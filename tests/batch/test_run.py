@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from batch_cases import datasets_of, plan_of
 
-from masksynth.batch import Summary, run_plan
+from masksynth.batch import Summary, assemble_plan, run_plan, run_share
+from masksynth.batch.folder import parts_folder
 from masksynth.batch.locks import try_lock
-from masksynth.batch.run import parts_folder
 from masksynth.errors import BatchError, ConfigError, OutputError
 from masksynth.store import open_store, verify_store
 
@@ -259,3 +259,59 @@ def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path: Path, run: R
         run(plan, tmp_path / "no" / "m.h5", workers=1)
     with pytest.raises(ConfigError, match="is a folder"):
         run(plan, tmp_path / "data", workers=1)
+
+
+def test_tasks_of_a_job_array_and_assembly_give_the_same_bytes(tmp_path: Path, run: Run, small_walk: str) -> None:
+    plan = plan_of(tmp_path / "data", [*NAMES, "noface"])
+    run(plan, tmp_path / "whole.h5", workers=2, max_skipped=1.0)
+    out = tmp_path / "m.h5"
+    options = {"function": small_walk, "arguments": {"root": str(plan.root), "side": 32}, "workers": 1}
+    first = run_share(plan, out, share=(1, 3), **options)  # type: ignore[arg-type]
+    assert (first.mine, first.done_here, first.parts) == (3, 3, 8)
+    with pytest.raises(BatchError, match=r"5 of 8 parts are missing: 1, 2, 4, 5, 7"):
+        assemble_plan(plan, out, max_skipped=1.0)
+    assert run_share(plan, out, share=(1, 3), **options).done_here == 0  # type: ignore[arg-type]
+    for task in (3, 2):
+        run_share(plan, out, share=(task, 3), **options)  # type: ignore[arg-type]
+    assert not out.exists()
+    assemble_plan(plan, out, max_skipped=1.0)
+    assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
+    assert not parts_folder(out).exists()
+    with pytest.raises(ConfigError, match="got 4/3"):
+        run_share(plan, out, share=(4, 3), **options)  # type: ignore[arg-type]
+
+
+def test_a_run_shares_its_parts_with_tasks_at_work(tmp_path: Path, run: Run, small_walk: str) -> None:
+    """Started together, each part is done once, and the run joins what the task made."""
+    plan = plan_of(tmp_path / "data", NAMES)
+    out = tmp_path / "m.h5"
+    code = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from batch_cases import *
+from masksynth.batch import run_share
+plan = plan_of(Path({str(plan.root)!r}), {NAMES!r})
+arguments = {{"root": str(plan.root), "side": SIDE, "pause": 0.1}}
+run_share(plan, Path({str(out)!r}), share=(1, 2), workers=1, function={small_walk!r}, arguments=arguments)
+"""
+    task = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60
+    while not list(parts_folder(out).glob("*.lock")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    summary = run(plan, out, workers=1)
+    assert task.wait(timeout=60) == 0
+    assert summary.content is not None
+    assert verify_store(out).problems == ()
+
+
+def test_a_part_damaged_before_assembly_is_named_and_removed(tmp_path: Path, small_walk: str) -> None:
+    plan = plan_of(tmp_path / "data", NAMES)
+    out = tmp_path / "m.h5"
+    options = {"function": small_walk, "arguments": {"root": str(plan.root), "side": 32}, "workers": 1}
+    run_share(plan, out, share=(1, 1), **options)  # type: ignore[arg-type]
+    part = parts_folder(out) / "00002.h5"
+    part.write_bytes(part.read_bytes()[:5000])
+    with pytest.raises(BatchError, match=r"00002\.h5: is damaged .* It was removed; start the tasks"):
+        assemble_plan(plan, out)
+    assert not part.exists()
+    assert not out.exists()

@@ -1,0 +1,123 @@
+"""The whole walk over generated faces, through the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from masksynth.cli.main import main
+from masksynth.store import open_store
+
+TEMPLATES = "surgical-blue,n95-cup,cloth-striped,kn95-white"
+
+
+@pytest.fixture(scope="session")
+def generated_casia(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four generated persons in the layout of CASIA NIR-VIS 2.0, one of the listed photos damaged, one gone."""
+    from masksynth.datasets.generated.demo import DemoConfig, write_demo
+
+    root = tmp_path_factory.mktemp("casia")
+    write_demo(root, DemoConfig(layout="casia", subjects=4, nir_photos=2, vis_photos=1, yaw=10, seed=1))
+    photos = sorted(path for path in root.rglob("*.bmp") if "NIR" in path.parts)
+    photos[0].write_bytes(photos[0].read_bytes()[:1000])
+    photos[1].unlink()
+    return root
+
+
+def apply(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["apply", "--dataset", "casia", "--templates", TEMPLATES, *words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def test_a_data_set_becomes_one_file(generated_casia: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKSYNTH_DATA_CASIA", str(generated_casia))
+    monkeypatch.chdir(tmp_path)
+    code, text = apply("--out", "masked.h5", "--workers", "1", "--max-skipped", "50")
+    assert code == 0, text
+    assert "next: masksynth train-hsst masked.h5" in text
+    assert "1 listed, but there is no file of that name" in text
+    assert "1 is damaged or cut short" in text
+    with open_store("masked.h5") as store:
+        assert store.attrs["dataset"] == "casia"
+        assert store.attrs["command"].startswith("masksynth ")
+        assert "fold01" in store.protocols
+        for kind in ("image", "clean", "alpha", "touched"):
+            assert store.images("nir", None, kind).shape[1:] == (144, 144)
+        image, clean, touched = (store.images("nir", None, kind) for kind in ("image", "clean", "touched"))
+        np.testing.assert_array_equal(image[touched == 0], clean[touched == 0])
+        assert ((image != clean).mean((1, 2)) > 0.1).all()  # every row wears something
+        assert set(store.column("vis", "mask")) == {-1}
+        eyes = store.column("nir", "landmarks")[:, :2].mean(0)
+        np.testing.assert_allclose(eyes, [[49.4, 66.6], [94.7, 66.4]], atol=6)  # a least-squares fit of five points
+        assert sum(len(store.protocol(n).missing["nir_probe"]) for n in store.protocols) > 0
+    assert CliRunner().invoke(main, ["verify", "masked.h5"]).exit_code == 0
+    code, text = apply("--out", "masked.h5")
+    assert (code, "Nothing to do" in text) == (0, True)
+    assert apply("--out", "masked.h5", "--size", "112")[0] == 2
+
+
+def test_strict_and_max_skipped_set_the_exit_code(generated_casia: Path, tmp_path: Path) -> None:
+    root, out = str(generated_casia), str(tmp_path / "m.h5")
+    code, text = apply("--root", root, "--out", out, "--workers", "1", "--size", "64", "--keep-clean", "--strict")
+    assert code == 1
+    assert "more than --max-skipped 5 %" in text
+    words = ("--root", root, "--out", out, "--workers", "1", "--size", "64", "--max-skipped", "50", "--strict")
+    assert apply(*words)[0] == 3
+
+
+def test_a_dry_run_says_what_would_be_made_and_writes_nothing(generated_casia: Path, tmp_path: Path) -> None:
+    code, text = apply("--root", str(generated_casia), "--out", str(tmp_path / "m.h5"), "--dry-run")
+    assert code == 0, text
+    assert "templates for probe rows" in text
+    assert "minutes with" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--out", "m.h5", "--part", "5/4"], "--part wants K/N with 1 <= K <= N, for example --part 3/40, got '5/4'"),
+        (["--out", "m.h5", "--part", "1/4", "--assemble"], "only one can be used"),
+        (["--out", "m.h5", "--part", "1/4", "--force"], "would throw away what other tasks made"),
+        (["--out", "m.h5", "--size", "7"], "size must be 32 to 1024 px, got 7"),
+        ([], "Say --out FILE"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, generated_casia: Path) -> None:
+    code, text = apply("--root", str(generated_casia), *words)
+    assert code == 2
+    assert sentence in text
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_leaves_nothing_half_written(
+    generated_casia: Path, tmp_path: Path, with_signal: int
+) -> None:
+    out = tmp_path / "m.h5"
+    words = ["apply", "--dataset", "casia", "--root", str(generated_casia), "--templates", TEMPLATES]
+    words += ["--out", str(out), "--workers", "1", "--max-skipped", "50"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "masksynth", *words], stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    folder = tmp_path / "m.h5.parts"
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".0*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(with_signal)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Use the same command to go on" in errors
+    assert "Traceback" not in errors
+    assert not out.exists()
+    assert not list(folder.glob(".0*"))
+    assert not list(folder.glob("*.lock"))
