@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from masksynth.cli.options import PATH
+from masksynth.cli.options import PATH, force_option, refuse_existing
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CHOICES = (
+    click.option("--split", type=PATH, help="Your own split: a CSV file, or a folder of list files."),
+    click.option(
+        "--variant", type=click.Choice(["raw", "cropped"]), default="raw", show_default=True,
+        help="Whole photos or cropped ones, where a data set ships both.",
+    ),
+    click.option(
+        "--split-seed", type=click.IntRange(min=0), default=0, show_default=True,
+        help="Seed of the split that stands in where none is published.",
+    ),
+    click.option("--spectrum", type=click.Choice(["nir", "vis"]), help="Of a folder without folders nir and vis."),
+    click.option(
+        "--light", type=click.Choice(["strong", "weak", "dark", "all"]), default="strong", show_default=True,
+        help="Oulu: which light.",
+    ),
+)  # fmt: skip
+
+
+def scan_options(function: F) -> F:
+    """Add the options that say how a data set is read; `scan_settings` makes DatasetOptions of their values."""
+    for option in reversed(_CHOICES):
+        function = option(function)
+    return function
+
+
+def scan_settings(settings: dict[str, Any]) -> Any:
+    """DatasetOptions of the values of `scan_options`, which are taken out of `settings`."""
+    from masksynth.datasets import DatasetOptions
+
+    names = {"split": "split", "variant": "variant", "split_seed": "seed", "spectrum": "spectrum", "light": "light"}
+    return DatasetOptions(**{field: settings.pop(option) for option, field in names.items() if option in settings})
 
 
 @click.group("datasets")
@@ -23,43 +60,70 @@ def list_known() -> None:
 
     Example: masksynth datasets list
     """
-    from masksynth.datasets import KNOWN, resolve_root
+    from masksynth.datasets import KNOWN, environment_name, resolve_root
     from masksynth.errors import ConfigError
 
     for known in KNOWN.values():
         click.echo(f"{known.name}: {known.title}")
-        click.echo(f"    {known.contents}")
+        click.echo(f"    holds: {known.contents}")
         click.echo(f"    licence: {known.licence}")
         try:
             click.echo(f"    here: {resolve_root(known.name)}")
         except ConfigError:
-            click.echo("    here: not set")
+            click.echo(f"    here: not said; use --root DIR or {environment_name(known.name)}")
 
 
 @command.command("check")
 @click.argument("name", metavar="NAME")
 @click.option("--root", type=PATH, help="Folder of the data set, or one above it.")
+@scan_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 @click.pass_context
-def check(context: click.Context, name: str, root: Path | None) -> None:
-    """Check the data set NAME on disk: what is there, what differs from what was expected.
+def check(context: click.Context, name: str, root: Path | None, as_json: bool, **settings: Any) -> None:
+    """Compare the data set NAME on disk with what the literature says of it.
+
+    Exit code 1 where it cannot be used.
 
     Example: masksynth datasets check casia --root /data/NIR-VIS-2.0
     """
     from masksynth.datasets import scan_dataset
+    from masksynth.datasets.checking import check as compare
 
-    dataset = scan_dataset(name, root)
-    present = [sample for sample in dataset.samples if sample.path is not None]
-    spectra = {spectrum: sum(sample.spectrum == spectrum for sample in present) for spectrum in ("nir", "vis")}
-    click.echo(
-        f"{dataset.root}: {len(dataset.subjects)} identities, {spectra['nir']} NIR and {spectra['vis']} VIS photos"
-    )
-    for protocol in dataset.protocols:
-        train, probe = len(protocol.nir_train) + len(protocol.vis_train), len(protocol.nir_probe)
-        click.echo(f"  {protocol.name}: {train} to train, {probe} probes, {len(protocol.vis_gallery)} in the gallery")
-    for note in dataset.notes:
-        click.echo(f"  note: {note}")
-    for fault in dataset.faults:
-        click.echo(f"  FAULT: {fault}")
-    click.echo("faults found" if dataset.faults else "usable")
-    if dataset.faults:
+    result = compare(scan_dataset(name, root, scan_settings(settings)))
+    if as_json:
+        click.echo(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"{result.name} in {result.root}")
+        wide = max(len(row.what) for row in result.rows)
+        click.echo(f"  {'':{wide}}  {'found':>11}  {'published':>11}")
+        for row in result.rows:
+            click.echo(f"  {row.what:{wide}}  {row.found:>11}  {row.expected or '-':>11}  {row.state}".rstrip())
+        for note in result.notes:
+            click.echo(f"  note: {note}")
+        for fault in result.faults:
+            click.echo(f"  FAULT: {fault}")
+        click.echo(result.verdict)
+    if result.faults:
         context.exit(1)
+
+
+@command.command("manifest")
+@click.argument("name", metavar="NAME")
+@click.option("--root", type=PATH, help="Folder of the data set, or one above it.")
+@scan_options
+@click.option("-o", "--out", type=PATH, required=True, help="The CSV file to write.")
+@force_option
+def manifest(name: str, root: Path | None, out: Path, force: bool, **settings: Any) -> None:
+    """Write the data set NAME as a table that you can correct by hand and use in its place.
+
+    Example: masksynth datasets manifest oulu --root /data/Oulu_CASIA -o oulu.csv
+    """
+    from masksynth.datasets import open_dataset
+    from masksynth.datasets.manifest import write_manifest
+
+    refuse_existing(out, force)
+    dataset = open_dataset(name, root, scan_settings(settings))
+    write_manifest(dataset, out)
+    for note in dataset.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{out}: {len(dataset.samples):,} photos; use it with --dataset manifest --root {out}")

@@ -8,7 +8,7 @@ import click
 
 from masksynth.cli.options import PATH, force_option, seed_option
 
-LAYOUTS = ("casia",)
+LAYOUTS = ("casia", "oulu", "buaa", "ms1m-rec", "ms1m-list")
 
 
 @click.command("demo-dataset")
@@ -41,7 +41,9 @@ def command(
     )
     with Progress(transient=True) as bar:
         task = bar.add_task("photos", total=(subjects + 1) * (nir_photos + vis_photos))
-        write_demo(folder, config, force=force, progress=lambda: bar.advance(task))
-    count = sum(1 for path in folder.rglob("*") if path.suffix.lower() in (".bmp", ".jpg"))
-    click.echo(f"{folder}: {count} image files of {subjects + 1} generated persons in the layout of '{layout}'")
-    click.echo(f"next: masksynth apply --dataset {layout.split('-')[0]} --root {folder} --out masked.h5")
+        count = write_demo(folder, config, force=force, progress=lambda: bar.advance(task))
+    click.echo(f"{folder}: {count} photos of generated persons in the layout of '{layout}'")
+    if layout.startswith("ms1m"):
+        click.echo(f"next: masksynth datasets check ms1m --root {folder}")
+    else:
+        click.echo(f"next: masksynth apply --dataset {layout} --root {folder} --out masked.h5")

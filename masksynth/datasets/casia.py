@@ -117,22 +117,22 @@ class _Index:
 
 def _index(root: Path, options: DatasetOptions, notes: list[str]) -> _Index:
     """Walk the tree once; both variants are indexed so that a copy with crops alone is usable without an option."""
-    indices = {"raw": _Index("raw"), "128x128": _Index("128x128")}
+    indices = {"raw": _Index("raw"), "cropped": _Index("cropped")}
     for period_name, period in sorted(folders(root).items()):
         if _PERIOD.fullmatch(period_name):
             for kind_name, kind in sorted(folders(period).items()):
                 match = _KIND.fullmatch(kind_name)
                 if match:
-                    paths = indices["128x128" if match[2] else "raw"].paths
+                    paths = indices["cropped" if match[2] else "raw"].paths
                     _index_tree(root, kind, period_name, match[1].upper(), paths)
         elif _KIND.fullmatch(period_name):
             match = _KIND.fullmatch(period_name)
-            _index_flat(root, period, indices["128x128" if match and match[2] else "raw"].paths)
+            _index_flat(root, period, indices["cropped" if match and match[2] else "raw"].paths)
     _index_flat(root, root, indices["raw"].paths)
     index = indices[options.variant]
-    if not index.paths and options.variant == "raw" and indices["128x128"].paths:
+    if not index.paths and options.variant == "raw" and indices["cropped"].paths:
         notes.append("There are no whole photos, only those cropped to 128 x 128; these are used.")
-        return indices["128x128"]
+        return indices["cropped"]
     return index
 
 

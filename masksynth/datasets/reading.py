@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from masksynth.datasets.recordio import read_record, split_place, unpack
 from masksynth.datasets.types import Sample
 from masksynth.errors import DatasetError
-from masksynth.photos import Photo, read_photo
+from masksynth.photos import Photo, decode_photo, read_photo
 
 
 def read_sample(root: Path, sample: Sample, *, white: float | None = None) -> Photo:
@@ -15,10 +16,20 @@ def read_sample(root: Path, sample: Sample, *, white: float | None = None) -> Ph
     Raises
     ------
     DatasetError
-        If the sample is listed by a protocol but has no file.
+        If the sample is listed by a protocol but has no file, or its record is damaged.
     PhotoError
         If the file is not a photo that can be read.
     """
     if sample.path is None:
         raise DatasetError(f"{root}: the photo {sample.id} is listed, but there is no file of that name.")
-    return read_photo(root / sample.path, white=white)
+    return read_at(root, sample.path, white=white)
+
+
+def read_at(root: Path, path: str, *, white: float | None = None) -> Photo:
+    """As `read_sample`, from the path of a sample: ``a/b.jpg`` or ``train.rec@1024``."""
+    place = split_place(path)
+    if place is None:
+        return read_photo(root / path, white=white)
+    name, offset = place
+    record = unpack(read_record(root / name, offset), f"{root / name}, byte {offset}")
+    return decode_photo(record.payload, Path(f"{root / name}@{offset}"), white=white)

@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
+from masksynth.arrays import Spectrum
 from masksynth.datasets.roots import resolve_root
+from masksynth.datasets.splits import Gallery
 from masksynth.datasets.types import FaceDataset, check_dataset
 from masksynth.errors import ConfigError
 
@@ -17,7 +19,34 @@ from masksynth.errors import ConfigError
 class DatasetOptions:
     """What a user may say about a data set besides its place."""
 
-    variant: Literal["raw", "128x128"] = "raw"  # CASIA ships its photos twice: whole, and cropped to 128 x 128
+    variant: Literal["raw", "cropped"] = "raw"  # CASIA and Oulu ship their photos twice: whole, and cropped
+    split: Path | None = None  # the user's own split, a file or a folder of lists; see splits.py
+    seed: int = 0  # of the split that stands in where none is given
+    gallery: Gallery | None = None  # which VIS photos of a tested person; the data set's own custom where not given
+    spectrum: Spectrum | None = None  # of a folder without folders nir and vis
+    light: Literal["strong", "weak", "dark", "all"] = "strong"  # Oulu; "strong" is its normal indoor light
+    frames: int = 8  # Oulu: of each sequence; 0 means all
+    frame_choice: Literal["even", "first", "last"] = "even"  # Oulu: which ones
+    pairs: int = 9  # BUAA: pairs of photos of each person; 0 means all
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "pairs", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(map(str, known))}; got {getattr(self, name)!r}")
+        if self.split is not None and not self.split.exists():
+            raise ConfigError(f"{self.split}: there is no such split file.")
+
+
+_CHOICES = {
+    "variant": ("raw", "cropped"),
+    "gallery": (None, "first", "all"),
+    "spectrum": (None, "nir", "vis"),
+    "light": ("strong", "weak", "dark", "all"),
+    "frame_choice": ("even", "first", "last"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +69,41 @@ KNOWN = {
             "725 identities, 17,580 photos; View 1 and the ten folds of View 2",
             "a release agreement with the Institute of Automation, Chinese Academy of Sciences (CASIA)",
             "masksynth.datasets.casia",
+        ),
+        Known(
+            "oulu",
+            "Oulu-CASIA NIR&VIS",
+            "80 identities in three lights and six expressions; no published split",
+            "a licence agreement with the Center for Machine Vision and Signal Analysis, University of Oulu",
+            "masksynth.datasets.oulu",
+        ),
+        Known(
+            "buaa",
+            "BUAA-VisNir",
+            "150 identities, 5,952 photos; no published split",
+            "a request to the Beihang University authors of the technical report",
+            "masksynth.datasets.buaa",
+        ),
+        Known(
+            "ms1m",
+            "MS1M-v1c (MS-Celeb-1M, cleaned)",
+            "86,876 identities, 3,923,399 VIS photos to pretrain on; as RecordIO, list or folders",
+            "withdrawn by its makers; what copies exist are under unsettled terms",
+            "masksynth.datasets.ms1m",
+        ),
+        Known(
+            "folder",
+            "your own photos in folders nir/<id>/ and vis/<id>/, or of one spectrum in <id>/",
+            "a seeded split, or yours",
+            "yours",
+            "masksynth.datasets.folder",
+        ),
+        Known(
+            "manifest",
+            "your own table of photos, a CSV file",
+            "what the table says",
+            "yours",
+            "masksynth.datasets.manifest",
         ),
     )
 }

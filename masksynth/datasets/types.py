@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from masksynth.arrays import Points2, Spectrum
+from masksynth.arrays import Box, Points2, Spectrum
 from masksynth.datasets.wording import shortened
 from masksynth.errors import DatasetError
 from masksynth.photos import Photo
@@ -24,10 +24,11 @@ class Sample:
     """One photo of a data set, known by name."""
 
     id: str  # stable: the same on every machine and for raw and cropped copies, so that seeds may depend on it
-    path: str | None  # relative to the root, POSIX; None where a protocol lists the photo but no file is there
+    path: str | None  # relative to the root, POSIX, or FILE.rec@BYTE; None where the photo is listed but not there
     subject: str  # the identity, as the data set writes it
     spectrum: Spectrum
     points: Points2 | None = None  # (5, 2) or (2, 2) eyes alone, pixels of the photo, image-left first; if shipped
+    box: Box | None = None  # of the face, if shipped
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class FaceDataset:
     `samples` are in a fixed order (by stable id, or as a list file gives them), whatever the file system answers with.
     """
 
-    name: str  # casia, oulu, buaa, ms1m, folder
+    name: str  # casia, oulu, buaa, ms1m, folder, manifest
     root: Path  # the folder that the samples' paths start from
     samples: tuple[Sample, ...] = field(repr=False)
     protocols: tuple[Protocol, ...] = field(repr=False)

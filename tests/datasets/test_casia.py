@@ -142,7 +142,7 @@ def test_crops_are_taken_by_setting_and_where_there_is_nothing_else(tmp_path: Pa
     ]
     write_tree(raw, files=crops)
     write_tree(tmp_path / "crops", files=crops)
-    cropped = open_dataset("casia", raw, DatasetOptions(variant="128x128"))
+    cropped = open_dataset("casia", raw, DatasetOptions(variant="cropped"))
     assert all("_128x128/" in str(sample.path) for sample in cropped.samples)
     assert not any("_128x128/" in str(sample.path) for sample in opened(raw).samples)
     alone = opened(tmp_path / "crops")
@@ -303,7 +303,7 @@ def test_generated_photos_and_their_truth_agree(demo_casia: Path) -> None:
             assert np.abs(points - mesh[[[33, 133], [362, 263]], :2].mean(1)).max() < 12  # the eyes lie between corners
     photo = dataset.read(dataset.samples[0])
     assert photo.pixels.shape == (640, 480)
-    crop = open_dataset("casia", demo_casia, DatasetOptions(variant="128x128"))
+    crop = open_dataset("casia", demo_casia, DatasetOptions(variant="cropped"))
     assert crop.read(crop.samples[0]).pixels.shape == (128, 128)
 
 

@@ -219,7 +219,7 @@ def strand_picture() -> npt.NDArray[np.float32]:
 
 def _background(view: View, spectrum: Spectrum, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """An unfocused room: soft blobs of light and dark, tinted in VIS."""
-    rng = rng_for(view.variation, "background")
+    rng = rng_for(view.scene, "background")
     height, width = size
     small = (max(8, height // 8), max(8, width // 8))
     import cv2

@@ -26,9 +26,15 @@ from masksynth.errors import ConfigError, OutputError
 from masksynth.photos import write_photo
 from masksynth.seeds import rng_for
 
-Layout = Literal["casia"]
-LAYOUTS: dict[str, str] = {"casia": "masksynth.datasets.generated.layout_casia"}
-"""Layout -> the module that writes it; each has write(writer, config)."""
+Layout = Literal["casia", "oulu", "buaa", "ms1m-rec", "ms1m-list"]
+LAYOUTS = {
+    "casia": ("layout_casia", "write"),
+    "oulu": ("layout_oulu", "write"),
+    "buaa": ("layout_buaa", "write"),
+    "ms1m-rec": ("layout_ms1m", "write_rec"),
+    "ms1m-list": ("layout_ms1m", "write_list"),
+}
+"""Layout -> module of this package and function(writer, config) that writes it."""
 
 README = """These are generated faces. No person on these photos exists.
 
@@ -83,6 +89,10 @@ class DemoWriter:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         write_photo(place, photo.pixels)
+        self.note(sample_id, person, photo)
+
+    def note(self, sample_id: str, person: int, photo: GeneratedPhoto) -> None:
+        """Remember the truth about a photo that is written otherwise."""
         self._truth.append((sample_id, person, photo))
         self._progress()
 
@@ -92,8 +102,8 @@ class DemoWriter:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    def finish(self) -> None:
-        """Write the truth and a note that says what this is."""
+    def finish(self) -> int:
+        """Write the truth and a note that says what this is; the number of photos."""
         np.savez_compressed(
             self.folder / "truth.npz",
             id=np.array([name for name, _, _ in self._truth]),
@@ -103,12 +113,13 @@ class DemoWriter:
             pose_deg=np.array([photo.pose.degrees for _, _, photo in self._truth], np.float32),
         )
         self.text("README.txt", README)
+        return len(self._truth)
 
 
 def write_demo(
     folder: Path, config: DemoConfig, *, force: bool = False, progress: Callable[[], None] = lambda: None
-) -> None:
-    """Write a data set of generated faces to `folder`, whole or not at all.
+) -> int:
+    """Write a data set of generated faces to `folder`, whole or not at all; the number of photos.
 
     Parameters
     ----------
@@ -124,8 +135,10 @@ def write_demo(
     """
     with whole_folder(folder, force) as temporary:
         writer = DemoWriter(temporary, config, progress)
-        import_module(LAYOUTS[config.layout]).write(writer, config)
-        writer.finish()
+        module, function = LAYOUTS[config.layout]
+        getattr(import_module(f"masksynth.datasets.generated.{module}"), function)(writer, config)
+        count = writer.finish()
+    return count
 
 
 @contextmanager

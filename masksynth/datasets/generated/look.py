@@ -55,7 +55,8 @@ class View:
     exposure: float = 1.0
     blur: float = 0.5  # standard deviation in pixels
     noise: float = 0.008  # of a mid-grey pixel, linear
-    variation: int = 0  # of background and noise
+    scene: int = 0  # which background
+    variation: int = 0  # which noise
 
 
 def draw_view(
@@ -90,6 +91,7 @@ def draw_view(
         exposure=float(rng.uniform(0.85, 1.15)),
         blur=float(rng.uniform(0.5, 0.9) if spectrum == "nir" else rng.uniform(0.35, 0.7)),
         noise=float(rng.uniform(0.006, 0.015)),
+        scene=int(rng.integers(1 << 31)),
         variation=int(rng.integers(1 << 31)),
     )
 
