@@ -95,9 +95,10 @@ def check(context: click.Context, name: str, root: Path | None, as_json: bool, *
     else:
         click.echo(f"{result.name} in {result.root}")
         wide = max(len(row.what) for row in result.rows)
-        click.echo(f"  {'':{wide}}  {'found':>11}  {'published':>11}")
+        click.echo(f"  {'':{wide}}  {'found':>13}  {'published':>13}")
         for row in result.rows:
-            click.echo(f"  {row.what:{wide}}  {row.found:>11}  {row.expected or '-':>11}  {row.state}".rstrip())
+            found, expected = _figure(row.found), _figure(row.expected)
+            click.echo(f"  {row.what:{wide}}  {found:>13}  {expected:>13}  {row.state}".rstrip())
         for note in result.notes:
             click.echo(f"  note: {note}")
         for fault in result.faults:
@@ -105,6 +106,10 @@ def check(context: click.Context, name: str, root: Path | None, as_json: bool, *
         click.echo(result.verdict)
     if result.faults:
         context.exit(1)
+
+
+def _figure(value: int | str | None) -> str:
+    return "-" if value is None else (f"{value:,}" if isinstance(value, int) else value)
 
 
 @command.command("manifest")
