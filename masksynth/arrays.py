@@ -77,6 +77,7 @@ class Detection:
     points: (
         Points2  # (K, 2) pixels; BlazeFace gives six: image-left eye, image-right eye, nose, mouth, two ears; or (0, 2)
     )
+    given: bool = False  # by the user, as the extent of the face's landmarks, rather than by a detector
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,14 @@ def list_() -> None:
     Example: masksynth weights list
     """
     from masksynth.weights import NETWORKS, state
+    from masksynth.weights.imported import origin
 
     for network in NETWORKS:
         click.echo(f"{network.name:10s} {state(network):9s} {network.job}")
         click.echo(f"{'':20s} {network.licence}; {network.source}")
+        if network.how == "import" and state(network) == "here":
+            told = origin(network)
+            click.echo(f"{'':20s} from {told.get('source')} ({told.get('source_form')}), {told.get('checked')}")
 
 
 @command.command()
@@ -37,24 +41,33 @@ def fetch(name: str) -> None:
 
     Example: masksynth weights fetch facemesh
     """
-    from masksynth.weights import locate
+    from masksynth.weights import fetch_network
 
-    click.echo(locate(name, fetch=True))
+    click.echo(fetch_network(name))
 
 
 @command.command("import")
 @click.argument("name")
 @click.argument("path", type=PATH)
-def import_(name: str, path: Path) -> None:
+@click.option("--unchecked", is_flag=True, help="Import a file that is not known and gives no face.")
+def import_(name: str, path: Path, unchecked: bool) -> None:
     """Take the network NAME out of the file PATH.
 
-    For facemesh and blazeface PATH is the wheel that holds them both.
+    \b
+    facemesh, blazeface  the wheel that holds them both
+    prnet                prnet.pth of FaceX-Zoo, or PRNet's TensorFlow checkpoint (any of its files)
+    faceboxes            FaceBoxesProd.pth
 
-    Example: masksynth weights import facemesh mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl
+    Example: masksynth weights import prnet prnet.pth
     """
     from masksynth.weights import import_network
 
-    click.echo(import_network(name, path))
+    if name == "prnet":
+        from masksynth.reconstruct.prnet_import import import_prnet
+
+        click.echo(import_prnet(path, unchecked=unchecked))
+    else:
+        click.echo(import_network(name, path, unchecked=unchecked))
 
 
 @command.command()

@@ -7,7 +7,7 @@ from typing import Protocol
 from masksynth.arrays import Detection, Photo8
 from masksynth.errors import ConfigError, ShapeError
 
-DETECTORS = ("blazeface",)
+DETECTORS = ("blazeface", "faceboxes")
 
 
 class Detector(Protocol):
@@ -32,10 +32,28 @@ class BlazeFaceDetector:
         self._network = BlazeFace(locate("blazeface"))
 
     def detect(self, rgb: Photo8) -> list[Detection]:
-        from masksynth.detect.search import search
+        from masksynth.detect.search import NEAR_SIGHTED, search
 
         check_rgb(rgb)
-        return search(rgb, self._network.detect_once)
+        return search(rgb, self._network.detect_once, NEAR_SIGHTED)
+
+
+class FaceBoxesDetector:
+    """FaceBoxes, the paper's detector, on weights that the user brought; finds small and many faces."""
+
+    name = "faceboxes"
+
+    def __init__(self) -> None:
+        from masksynth.detect.faceboxes_torch import FaceBoxes
+        from masksynth.weights import locate
+
+        self._network = FaceBoxes(locate("faceboxes"))
+
+    def detect(self, rgb: Photo8) -> list[Detection]:
+        from masksynth.detect.search import FAR_SIGHTED, search
+
+        check_rgb(rgb)
+        return search(rgb, self._network.detect_once, FAR_SIGHTED)
 
 
 def load_detector(name: str = "blazeface") -> Detector:
@@ -50,6 +68,8 @@ def load_detector(name: str = "blazeface") -> Detector:
     """
     if name == "blazeface":
         return BlazeFaceDetector()
+    if name == "faceboxes":
+        return FaceBoxesDetector()
     raise ConfigError(f"{name}: no such detector. Known are {', '.join(DETECTORS)}.")
 
 

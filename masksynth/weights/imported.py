@@ -1,0 +1,161 @@
+"""Networks that only the user can bring: read from the published files, checked, kept as safetensors.
+
+Beside NAME.safetensors lies NAME.safetensors.sha256, so that a damaged file is noticed. The safetensors file says in
+its own metadata where it came from. Reading a published file never runs code that is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.errors import WeightsError
+from masksynth.files import write_bytes
+from masksynth.weights.faceboxes_layout import FACEBOXES_SHA256, faceboxes_shapes
+from masksynth.weights.fetch import file_sha256
+from masksynth.weights.prnet_layout import tensors
+from masksynth.weights.registry import KnownNetwork
+from masksynth.weights.tf_checkpoint import checkpoint_files, read_checkpoint
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+FACEXZOO_PRNET_BLOB = "3a7a706e2c2c7c299ad10666180af0909b839d9e"
+"""Git's name of FaceX-Zoo's prnet.pth, by which the genuine file is known."""
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """What a user's file holds."""
+
+    arrays: Arrays  # by the names that the networks here have
+    source: str  # the file's name
+    form: str  # what kind of file it is, for people
+    sha256: str  # of the file; of a checkpoint, of its data
+    genuine: bool  # whether it is known, by its hash, to be the published one
+
+
+def read_prnet(path: Path) -> UserFile:
+    """PRNet's tensors from FaceX-Zoo's PyTorch state dict or from PRNet's own TensorFlow checkpoint.
+
+    Parameters
+    ----------
+    path : file, or folder of a checkpoint
+        prnet.pth; or any of the checkpoint's files, their common stem, or the one folder that holds them.
+
+    Raises
+    ------
+    WeightsError
+        If it is neither, is cut short, or lacks a tensor.
+    """
+    if path.is_dir():
+        indexes = sorted(path.glob("*.index"))
+        if len(indexes) != 1:
+            raise WeightsError(f"{path}: has {len(indexes)} files named *.index, but one checkpoint is wanted.")
+        path = indexes[0]
+    stem_of_checkpoint = not path.exists() and path.with_name(path.name + ".index").exists()
+    if stem_of_checkpoint or path.suffix in (".index", ".meta") or ".data-" in path.name:
+        _, data = checkpoint_files(path)
+        found = read_checkpoint(path, {t.tensorflow: t.tensorflow_shape for t in tensors()})
+        arrays = {}
+        for tensor in tensors():
+            values = found[tensor.tensorflow]
+            arrays[tensor.name] = values if values.ndim == 1 else np.ascontiguousarray(values.transpose(3, 2, 0, 1))
+        _check_finite(path, arrays)
+        return UserFile(arrays, data.name, "TensorFlow checkpoint", file_sha256(data), False)
+    state = read_state_dict(path)
+    arrays = _chosen(path, state, {t.name: (t.pytorch, t.shape) for t in tensors()})
+    return UserFile(arrays, path.name, "PyTorch state dict", file_sha256(path), git_blob(path) == FACEXZOO_PRNET_BLOB)
+
+
+def read_faceboxes(path: Path) -> UserFile:
+    """FaceBoxes' tensors from the published PyTorch state dict. Raises WeightsError where it is not one."""
+    state = read_state_dict(path)
+    arrays = _chosen(path, state, {name: (name, shape) for name, shape in faceboxes_shapes().items()})
+    digest = file_sha256(path)
+    return UserFile(arrays, path.name, "PyTorch state dict", digest, digest == FACEBOXES_SHA256)
+
+
+def read_state_dict(path: Path) -> Arrays:
+    """Every floating tensor of a PyTorch file, as float32; ``module.`` in front of a name is dropped."""
+    import torch
+
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged archive makes the reader raise nearly anything
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise WeightsError(f"{path}: is not a PyTorch state dict that can be read safely ({reason}).") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise WeightsError(f"{path}: holds no dictionary of tensors.")
+    return {
+        key.removeprefix("module."): value.detach().to(torch.float32).numpy()
+        for key, value in content.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+    }
+
+
+def git_blob(path: Path) -> str:
+    """What Git calls a file: sha1 of ``blob``, its size and its bytes."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def store(network: KnownNetwork, file: UserFile, checked: str) -> Path:
+    """Keep what `file` holds as the network; `checked` says how it was found to be good."""
+    from safetensors.numpy import save
+
+    metadata = {
+        "network": network.name,
+        "source": file.source,
+        "source_form": file.form,
+        "source_sha256": file.sha256,
+        "genuine": "yes" if file.genuine else "not known by its hash",
+        "checked": checked,
+    }
+    data = save({name: np.ascontiguousarray(values) for name, values in file.arrays.items()}, metadata)
+    network.path.parent.mkdir(parents=True, exist_ok=True)
+    # The hash goes last: until it is there, the file does not count.
+    network.sidecar.unlink(missing_ok=True)
+    write_bytes(network.path, data)
+    write_bytes(network.sidecar, (hashlib.sha256(data).hexdigest() + "\n").encode())
+    return network.path
+
+
+def origin(network: KnownNetwork) -> dict[str, str]:
+    """The metadata of an imported network."""
+    from safetensors import safe_open
+
+    with safe_open(network.path, "numpy") as stored:
+        return dict(stored.metadata() or {})
+
+
+def _chosen(path: Path, state: Arrays, wanted: dict[str, tuple[str, tuple[int, ...]]]) -> Arrays:
+    """The tensors `wanted` (our name to theirs and shape); others are ignored."""
+    missing = [theirs for theirs, _ in wanted.values() if theirs not in state]
+    if missing:
+        raise WeightsError(
+            f"{path}: lacks {len(missing)} of {len(wanted)} tensors that are needed, the first is {missing[0]}."
+        )
+    arrays = {}
+    for name, (theirs, shape) in wanted.items():
+        if state[theirs].shape != shape:
+            raise WeightsError(f"{path}: {theirs} is {state[theirs].shape}, but {shape} is wanted.")
+        arrays[name] = state[theirs]
+    _check_finite(path, arrays)
+    return arrays
+
+
+def _check_finite(path: Path, arrays: Arrays) -> None:
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise WeightsError(f"{path}: {name} has values that are not finite.")

@@ -1,0 +1,187 @@
+"""PRNet's weights come in from both published forms, and nothing else does."""
+
+import hashlib
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from prnet_files import arrays_of, random_network, write_index_with_layout_of, write_pytorch, write_tensorflow
+
+from masksynth.errors import WeightsError
+from masksynth.reconstruct.prnet import PRNetConfig, PRNetReconstructor
+from masksynth.reconstruct.prnet_import import gives_no_face, import_prnet
+from masksynth.weights import known, locate, state
+from masksynth.weights.imported import git_blob, origin, read_prnet
+from masksynth.weights.prnet_layout import tensors
+from masksynth.weights.tf_checkpoint import read_index
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return arrays_of(random_network())
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKSYNTH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def same(found, arrays):
+    return found.keys() == arrays.keys() and all(np.array_equal(found[k], arrays[k]) for k in arrays)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["336 entries", "used ones only"])
+def test_pytorch_file_round_trip(tmp_path, arrays, whole):
+    write_pytorch(tmp_path / "prnet.pth", arrays, whole)
+    if whole:
+        assert len(torch.load(tmp_path / "prnet.pth", weights_only=True)) == 336
+    file = read_prnet(tmp_path / "prnet.pth")
+    assert same(file.arrays, arrays)
+    assert not file.genuine
+
+
+@pytest.mark.parametrize("name", ["w", "w.index", "w.meta", "w.data-00000-of-00001", "."])
+def test_checkpoint_round_trip_by_any_of_its_names(tmp_path, arrays, name):
+    write_tensorflow(tmp_path / "w", arrays)
+    (tmp_path / "w.meta").write_bytes(b"graph")
+    file = read_prnet(tmp_path / name)
+    assert same(file.arrays, arrays)
+    assert file.form == "TensorFlow checkpoint"
+
+
+def test_checkpoint_that_tests_write_has_the_published_names_and_layout(tmp_path, arrays, test_data):
+    write_tensorflow(tmp_path / "w", arrays)
+    ours = read_index(tmp_path / "w.index")
+    theirs = read_index(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
+    assert len(theirs) == 545
+    assert ours == theirs
+    assert (tmp_path / "w.data-00000-of-00001").stat().st_size == 160_290_984
+
+
+def test_index_table_round_trip(tmp_path, test_data):
+    index = test_data / "prnet_uv" / "256_256_resfcn256_weight.index"
+    write_index_with_layout_of(index, read_index(index), tmp_path / "copy.index")
+    assert read_index(tmp_path / "copy.index") == read_index(index)
+
+
+def test_real_index_without_its_data_names_the_missing_file(test_data):
+    with pytest.raises(WeightsError, match=r"256_256_resfcn256_weight\.data-00000-of-00001: is missing"):
+        read_prnet(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
+
+
+def test_short_data_file_is_named(tmp_path, arrays):
+    write_tensorflow(tmp_path / "w", arrays)
+    data = tmp_path / "w.data-00000-of-00001"
+    with data.open("r+b") as stream:
+        stream.truncate(data.stat().st_size - 1000)
+    with pytest.raises(WeightsError, match=r"w\.data-00000-of-00001: is short"):
+        read_prnet(tmp_path / "w.index")
+
+
+@pytest.mark.parametrize("damage", ["cut", "magic", "text", "zeros"])
+def test_damaged_index_is_named(tmp_path, arrays, damage):
+    write_tensorflow(tmp_path / "w", arrays)
+    index = tmp_path / "w.index"
+    good = index.read_bytes()
+    bad = {
+        "cut": good[: len(good) // 2],
+        "magic": good[:-1] + b"\0",
+        "text": b"not a table at all",
+        "zeros": b"\0" * 300 + good[-48:],
+    }[damage]
+    index.write_bytes(bad)
+    with pytest.raises(WeightsError, match=r"w\.index"):
+        read_prnet(index)
+
+
+def test_damaged_index_never_raises_anything_else(tmp_path, arrays):
+    write_tensorflow(tmp_path / "w", arrays)
+    good = (tmp_path / "w.index").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        bad = bytearray(good)
+        for place in rng.integers(0, len(good) - 8, 5):
+            bad[place] = rng.integers(256)
+        (tmp_path / "w.index").write_bytes(bad)
+        try:
+            read_index(tmp_path / "w.index")
+        except WeightsError:
+            continue
+
+
+def test_missing_tensor_wrong_shape_and_nan_are_named(tmp_path, arrays):
+    path = tmp_path / "prnet.pth"
+    write_pytorch(path, arrays)
+    content = torch.load(path, weights_only=True)
+    for change, message in (
+        (lambda s: s.pop("encoder_block_3.conv1.weight"), "lacks 1 of 245 .*encoder_block_3.conv1.weight"),
+        (lambda s: s.update({"decoder_block_2.upConvTranspose.weight": torch.zeros(2, 2, 4, 4)}), "decoder_block_2"),
+        (lambda s: s["input_layer.1.bias"].fill_(float("nan")), "finite"),
+    ):
+        broken = {key: value.clone() for key, value in content.items()}
+        change(broken)
+        torch.save(broken, path)
+        with pytest.raises(WeightsError, match=message):
+            read_prnet(path)
+
+
+def test_file_that_would_run_code_is_refused(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return print, ("ran",)
+
+    torch.save({"a": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(WeightsError, match="can be read safely"):
+        read_prnet(tmp_path / "trap.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04"], ids=["empty", "text", "zip"])
+def test_what_is_no_weight_file_is_named(tmp_path, content):
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"x\.pth"):
+        read_prnet(tmp_path / "x.pth")
+
+
+def test_random_weights_are_refused_and_leave_nothing(home, tmp_path, arrays):
+    write_pytorch(tmp_path / "prnet.pth", arrays, whole=False)
+    with pytest.raises(WeightsError, match=r"makes no face .* --unchecked"):
+        import_prnet(tmp_path / "prnet.pth")
+    assert state(known("prnet")) == "missing"
+    with pytest.raises(WeightsError, match="weights import prnet PATH"):
+        locate("prnet")
+
+
+def test_unchecked_import_is_marked_and_runs(home, tmp_path, arrays):
+    write_tensorflow(tmp_path / "w", arrays)
+    path = import_prnet(tmp_path / "w.index", unchecked=True)
+    assert path == locate("prnet", fetch=False)
+    told = origin(known("prnet"))
+    assert told["checked"] == "unchecked"
+    assert told["source_form"] == "TensorFlow checkpoint"
+    assert told["source_sha256"] == hashlib.sha256((tmp_path / "w.data-00000-of-00001").read_bytes()).hexdigest()
+    PRNetReconstructor(PRNetConfig(plain=True))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert state(known("prnet")) == "damaged"
+    with pytest.raises(WeightsError, match="is damaged"):
+        locate("prnet")
+
+
+def test_stored_file_is_plain_safetensors(home, tmp_path, arrays):
+    write_pytorch(tmp_path / "prnet.pth", arrays, whole=False)
+    raw = import_prnet(tmp_path / "prnet.pth", unchecked=True).read_bytes()
+    header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
+    assert set(header) - {"__metadata__"} == {tensor.name for tensor in tensors()}
+
+
+def test_gate_says_why(arrays):
+    assert gives_no_face(arrays)
+
+
+def test_git_blob_is_gits(tmp_path):
+    (tmp_path / "f").write_bytes(b"hello\n")
+    assert git_blob(tmp_path / "f") == "ce013625030ba8dba906f756967f9e9ca394464a"
