@@ -11,8 +11,9 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ import numpy.typing as npt
 
 from masksynth import __version__
 from masksynth.arrays import Box, Photo8, Pose, Reconstruction
-from masksynth.batch import BatchConfig, make_plan, run_plan
+from masksynth.batch import BatchConfig, Progress, make_plan, run_plan
+from masksynth.batch.run import Silent
 from masksynth.compose import compose
 from masksynth.datasets import open_dataset
 from masksynth.datasets.generated import GeneratedPhoto, View, draw_view, identity, render_face
@@ -60,7 +62,13 @@ class DemoConfig:
     seed: int = 0
 
 
-def run_demo(folder: Path, config: DemoConfig | None = None, *, say: Callable[[str], None] = print) -> Path:
+def run_demo(
+    folder: Path,
+    config: DemoConfig | None = None,
+    *,
+    say: Callable[[str], None] = print,
+    progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(Silent()),
+) -> Path:
     """Walk the whole way in `folder`; the path of the page.
 
     A second call goes on where the first was stopped, and begins anew where the settings or the version are others.
@@ -69,6 +77,8 @@ def run_demo(folder: Path, config: DemoConfig | None = None, *, say: Callable[[s
     ----------
     say : callable
         Receives each line for the screen.
+    progress : callable
+        Makes what shows how far a long step is; used as a context manager.
 
     Raises
     ------
@@ -78,7 +88,7 @@ def run_demo(folder: Path, config: DemoConfig | None = None, *, say: Callable[[s
         Whatever a step raises.
     """
     config, folder, begun = config or DemoConfig(), Path(folder), time.monotonic()
-    walk = Walk(folder, config, say)
+    walk = Walk(folder, config, say, progress)
     faces = generate_faces(walk)
     template = template_from_photo(walk)
     masked = mask_data_set(walk, faces, template)
@@ -101,8 +111,14 @@ def run_demo(folder: Path, config: DemoConfig | None = None, *, say: Callable[[s
 class Walk:
     """The folder, what is done in it, and the telling of it."""
 
-    def __init__(self, folder: Path, config: DemoConfig, say: Callable[[str], None]) -> None:
-        self.folder, self.config, self.say = folder, config, say
+    def __init__(
+        self,
+        folder: Path,
+        config: DemoConfig,
+        say: Callable[[str], None],
+        progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(Silent()),
+    ) -> None:
+        self.folder, self.config, self.say, self.progress = folder, config, say, progress
         self.steps: list[Step] = []
         self._settings = {"masksynth": __version__, **dataclasses.asdict(config)}
         self._settings.pop("workers")  # decides nothing
@@ -172,7 +188,9 @@ def generate_faces(walk: Walk) -> Path:
     command = f"masksynth demo-dataset {quoted(root)} --layout casia {counts} --seed {faces.seed}"
     with walk.step("Faces of persons who do not exist, in NIR and VIS", command) as step:
         if not walk.done("faces"):
-            write_demo(root, faces, force=True)
+            with walk.progress() as progress:
+                progress.begin("photos", (faces.subjects + 1) * (faces.nir_photos + faces.vis_photos))
+                write_demo(root, faces, force=True, progress=lambda: progress.advance(1))
             spoil(root, config)
             walk.mark("faces")
         step.results.append(f"{len(photo_files(root)):,} photos, {config.damaged} of them spoilt on purpose")
@@ -201,10 +219,14 @@ def mask_data_set(walk: Walk, root: Path, template: Path) -> Path:
     with walk.step("The template, and others, on every NIR face", command) as step:
         faces = open_dataset("casia", root)
         plan = make_plan(faces, resolve_templates(references), BatchConfig(seed=config.seed))
-        try:
-            summary = run_plan(plan, out, workers=config.workers, max_skipped=MAX_SKIPPED, command=command)
-        except ConfigError:  # what lies there was made by another masksynth
-            summary = run_plan(plan, out, workers=config.workers, max_skipped=MAX_SKIPPED, command=command, force=True)
+        with walk.progress() as progress:
+            run = partial(
+                run_plan, plan, out, workers=config.workers, max_skipped=MAX_SKIPPED, command=command, progress=progress
+            )
+            try:
+                summary = run()
+            except ConfigError:  # what lies there was made by another masksynth
+                summary = run(force=True)
         step.results.append(f"{out}: {plan.rows('nir'):,} NIR and {plan.rows('vis'):,} VIS photos planned")
         if summary.content is not None:
             rows, skipped = summary.content.rows, summary.content.skipped
@@ -230,15 +252,13 @@ def train(walk: Walk, masked: Path) -> Path:
     )
     command = f"masksynth train-hsst {quoted(masked)} -o {quoted(out)} --iterations {config.iterations}"
     command += f" --batch {config.batch} --lr {LEARNING_RATE} --scale {SCALE:g} --width {WIDTH} --seed {config.seed}"
-    quarter = max(1, config.iterations // 4)
-
-    def tell(done: int, record: dict[str, float]) -> None:
-        if done % quarter == 0:
-            walk.say(f"     iteration {done} of {config.iterations}, loss {record.get('loss', float('nan')):.3f}")
-
-    with walk.step("A network trained on it, far too shortly", command) as step:
-        finished = train_hsst(masked, settings, out=out, on_step=tell)
+    with walk.step("A network trained on it, far too shortly", command) as step, walk.progress() as progress:
+        progress.begin("iterations", config.iterations)
+        finished = train_hsst(masked, settings, out=out, on_step=lambda done, record: progress.advance(1))
         step.results += [f"{finished.run.network_path}: {config.iterations} iterations", *finished.notes]
+        losses = [float(row["loss"]) for row in finished.run.read_log()]
+        few = max(1, len(losses) // 5)
+        step.results.append(f"loss {np.mean(losses[:few]):.2f} at the start, {np.mean(losses[-few:]):.2f} at the end")
     return out
 
 

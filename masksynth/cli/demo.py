@@ -23,10 +23,11 @@ def command(out: Path, seed: int) -> None:
 
     Example: masksynth demo -o demo
     """
+    from masksynth.cli.progress import Progress
     from masksynth.demo import DemoConfig, run_demo
 
     try:
-        run_demo(out, DemoConfig(seed=seed), say=click.echo)
+        run_demo(out, DemoConfig(seed=seed), say=click.echo, progress=Progress)
     except KeyboardInterrupt:
         click.echo(
             f"masksynth: interrupted; what is done is kept in {out}. The same command goes on from there.", err=True
