@@ -20,6 +20,7 @@ COMMANDS = {
     "extract-template": "Make a mask template from photos of a person who wears the mask.",
     "apply": "Put masks on photos, or on a whole data set.",
     "train-hsst": "Train by heterogeneous semi-siamese training on a masked data set.",
+    "train": "Train by another method of the paper's tables on a masked data set.",
     "evaluate": "Measure rank-1 and VR@FAR of a trained network.",
     "report": "Write one HTML page about a masked data set or a run.",
     "reconstruct": "Reconstruct the faces of a photo in 3D.",

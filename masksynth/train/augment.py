@@ -3,7 +3,7 @@
 The authors' released augmentation, each with probability one half and independent of the others: a crop of a few pixels
 stretched back, a flip, grey, a rotation within ±10°. Two slips of that code are mended here: grey fills all three
 channels (there: one, the others left at mid-grey), and the rotation is about the middle (there: about a corner, which
-throws the face up to 25 px sideways).
+throws the face up to 25 px sideways). "hsst-compat" keeps both as they were.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Warp:
 
     source_from_crop: npt.NDArray[np.float64]  # (B, 2, 3): where a pixel of the result is taken from, pixel centres
     grey: npt.NDArray[np.bool_]  # (B,)
+    compat: bool = False  # grey in the first channel alone, as released
 
 
 def draw_warp(rng: np.random.Generator, count: int, side: int, augment: str) -> Warp | None:
@@ -50,8 +51,10 @@ def draw_warp(rng: np.random.Generator, count: int, side: int, augment: str) -> 
     if augment == "flip":
         return Warp(flip[:, :2], np.zeros(count, bool))
     crop = np.where(_coin(rng, count), _crop(rng, count, side), identity)
-    turn = np.where(_coin(rng, count), _rotation(rng, count, side), identity)
-    return Warp((crop @ flip @ turn)[:, :2], rng.random(count) < SHARE_GREY)
+    compat = augment == "hsst-compat"
+    about = 0.0 if compat else (side - 1) / 2
+    turn = np.where(_coin(rng, count), _rotation(rng, count, about), identity)
+    return Warp((crop @ flip @ turn)[:, :2], rng.random(count) < SHARE_GREY, compat)
 
 
 def prepare(images: Tensor, form: InputFormat, warp: Warp | None = None) -> Tensor:
@@ -76,6 +79,9 @@ def prepare(images: Tensor, form: InputFormat, warp: Warp | None = None) -> Tens
         x = x.expand(-1, 3, -1, -1)
     elif form.channel_order == "bgr":
         x = x.flip(1)
+    if warp is not None and warp.compat and warp.grey.any():
+        x = x.clone()
+        x[torch.from_numpy(warp.grey), 1:] = 0.0
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -114,9 +120,8 @@ def _crop(rng: np.random.Generator, count: int, side: int) -> npt.NDArray[np.flo
     return m
 
 
-def _rotation(rng: np.random.Generator, count: int, side: int) -> npt.NDArray[np.float64]:
+def _rotation(rng: np.random.Generator, count: int, middle: float) -> npt.NDArray[np.float64]:
     angle = np.radians(rng.integers(-ROTATION_DEG, ROTATION_DEG + 1, count))
-    middle = (side - 1) / 2
     cos, sin = np.cos(angle), np.sin(angle)
     m = np.zeros((count, 3, 3))
     m[:, 0, 0], m[:, 0, 1], m[:, 0, 2] = cos, sin, middle * (1 - cos - sin)

@@ -10,21 +10,25 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from masksynth.errors import ConfigError
 
 Backbone: TypeAlias = Literal["mobilefacenet", "ir50"]
-Loss: TypeAlias = Literal["softmax", "am", "arc"]
+Loss: TypeAlias = Literal["softmax", "am", "arc", "triplet"]
 BnMode: TypeAlias = Literal["joint", "separate", "frozen"]
 Direction: TypeAlias = Literal["both", "random"]
 QueueMode: TypeAlias = Literal["overwrite", "append"]
-Augment: TypeAlias = Literal["hsst", "flip", "none"]
+Mining: TypeAlias = Literal["semi-hard", "hard", "random", "all"]
+Augment: TypeAlias = Literal["hsst", "hsst-compat", "flip", "none"]
+Amp: TypeAlias = Literal["off", "bf16"]
 
 PAPER_ITERATIONS = 10_000
+GROUP = 4  # images of an identity in a batch of triplets: two NIR, two VIS
 PAPER_MOMENTUM = 0.999  # Mo et al., SST (ECCV 2020), and released
-SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0}  # released heads; the paper names none
-MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35}  # released heads; the paper names none
+# Of the released heads, the triplet's of FaceNet (Schroff et al., CVPR 2015); the paper names none.
+SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0, "triplet": 1.0}
+MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35, "triplet": 0.2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +46,18 @@ class TrainConfig:
     sgd_momentum: float = 0.9
     weight_decay: float = 5e-4  # on all parameters; released
     augment: Augment = "hsst"
+    amp: Amp = "off"  # "bf16": networks in bfloat16, losses in float32
+    validation: float = 0.0  # share of the training identities held out to choose the best network by
     seed: int = 0
+
+    method: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         _one_of(self, "backbone", get_args(Backbone))
         _one_of(self, "augment", get_args(Augment))
+        _one_of(self, "amp", get_args(Amp))
+        if not 0 <= self.validation < 1:
+            raise ConfigError(f"validation must be in [0, 1), got {self.validation}")
         _at_least(self, "iterations", 1)
         _at_least(self, "batch", 2)
         _at_least(self, "dimensions", 1)
@@ -76,30 +87,20 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HsstConfig(TrainConfig):
-    """Heterogeneous semi-siamese training."""
+class LossConfig(TrainConfig):
+    """A loss over cosines, with its scale and margin."""
 
     loss: Loss = "softmax"
     scale: float | None = None  # of the logits; None is that of the loss, SCALE
-    margin: float | None = None  # cosine for am, radians for arc; None is that of the loss, MARGIN
-    queue: int = 128  # prototypes in each of the two queues
-    momentum: float | None = None  # of the gallery-net; None is 0.999, rescaled for a short run
-    queue_mode: QueueMode = "overwrite"
-    direction: Direction = "both"
-    bn_mode: BnMode = "joint"  # "separate" is what the released code does; docs/train.md says why it is not the default
+    margin: float | None = (
+        None  # cosine (am), radians (arc), squared distance (triplet); None is the loss's own, MARGIN
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of(self, "loss", get_args(Loss))
-        _one_of(self, "queue_mode", get_args(QueueMode))
-        _one_of(self, "direction", get_args(Direction))
-        _one_of(self, "bn_mode", get_args(BnMode))
-        if self.momentum is not None and not 0 <= self.momentum < 1:
-            raise ConfigError(f"momentum must be in [0, 1), got {self.momentum}")
         if self.scale is not None and not self.scale > 0:
             raise ConfigError(f"scale must be above 0, got {self.scale}")
-        if self.queue < self.batch or self.queue % self.batch:
-            raise ConfigError(f"queue must be a multiple of batch ({self.batch}), got {self.queue}")
 
     @property
     def loss_scale(self) -> float:
@@ -108,6 +109,28 @@ class HsstConfig(TrainConfig):
     @property
     def loss_margin(self) -> float:
         return MARGIN[self.loss] if self.margin is None else self.margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class HsstConfig(LossConfig):
+    """Heterogeneous semi-siamese training."""
+
+    method: ClassVar[str] = "hsst"
+    queue: int = 128  # prototypes in each of the two queues
+    momentum: float | None = None  # of the gallery-net; None is 0.999, rescaled for a short run
+    queue_mode: QueueMode = "overwrite"
+    direction: Direction = "both"
+    bn_mode: BnMode = "joint"  # "separate" is what the released code does; docs/train.md says why it is not the default
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of(self, "queue_mode", get_args(QueueMode))
+        _one_of(self, "direction", get_args(Direction))
+        _one_of(self, "bn_mode", get_args(BnMode))
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum must be in [0, 1), got {self.momentum}")
+        if self.queue < self.batch or self.queue % self.batch:
+            raise ConfigError(f"queue must be a multiple of batch ({self.batch}), got {self.queue}")
 
     @property
     def gallery_momentum(self) -> float:
@@ -119,6 +142,71 @@ class HsstConfig(TrainConfig):
         if self.momentum is not None:
             return self.momentum
         return float(PAPER_MOMENTUM ** max(1.0, PAPER_ITERATIONS / self.iterations))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SstConfig(HsstConfig):
+    """Semi-siamese training before it knew spectra (Du et al., ECCV 2020): pairs of any two images, one queue."""
+
+    method: ClassVar[str] = "sst"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainConfig(LossConfig):
+    """Plain fine-tuning on the union of NIR and VIS images: a classifier over the identities, or triplets."""
+
+    method: ClassVar[str] = "plain"
+    head_lr: float = 10.0  # learning rate of the new classifier as a multiple of lr; ours, the paper is silent
+    mining: Mining = "semi-hard"  # of triplets; FaceNet
+    cross_modal: bool = False  # triplets whose anchor differs in spectrum from positive and negative alone
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of(self, "mining", get_args(Mining))
+        if not self.head_lr > 0:
+            raise ConfigError(f"head_lr must be above 0, got {self.head_lr}")
+        if self.loss == "triplet" and self.batch % GROUP:
+            raise ConfigError(f"a batch of triplets is a multiple of {GROUP} images, got {self.batch}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdrConfig(TrainConfig):
+    """Invariant deep representation: He, Wu, Sun, Tan, AAAI 2017. The weights of the terms are ours (docs/train.md)."""
+
+    method: ClassVar[str] = "idr"
+    shared: int = 512  # d, rows of W; the tested feature
+    orthogonality: float = 2.0  # λ of Σ |P_i^T W|²
+    scale: float = 30.0  # of the classifier's cosines
+    head_lr: float = 10.0  # learning rate of W, P and the classifier as a multiple of lr
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "shared", 1)
+        _at_least(self, "orthogonality", 0.0)
+        for name in ("scale", "head_lr"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.batch % 2:
+            raise ConfigError(f"batch must be even, half NIR and half VIS, got {self.batch}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WcnnConfig(IdrConfig):
+    """Wasserstein CNN: He, Wu, Sun, Tan, TPAMI 2019. The weights of the terms are ours (docs/train.md)."""
+
+    method: ClassVar[str] = "wcnn"
+    orthogonality: float = 1e-3
+    wasserstein: float = 1.0  # of the distance between the NIR and the VIS features
+    correlation: float = 1e-3  # of the nuclear norm of the two classifiers
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "wasserstein", 0.0)
+        _at_least(self, "correlation", 0.0)
+
+
+AUTHORS: dict[str, Any] = {"bn_mode": "separate", "queue_mode": "overwrite", "augment": "hsst-compat"}
+"""--preset authors: what the released code does where we do otherwise."""
 
 
 def from_dict(cls: type[Any], values: dict[str, Any]) -> Any:

@@ -1,8 +1,8 @@
 """IR-50, the ResNet-50 of face recognition: the paper's second backbone.
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the units of Deng et al., "ArcFace", CVPR
-2019 (section 3.1): batch-norm before the first convolution, PReLU, stride in the second. Parameters carry the names of the
-FaceX-Zoo network "Resnet50-ir", so its weights load.
+2019 (section 3.1): batch-norm before the first convolution, PReLU, stride in the second. Parameters carry the names of
+the FaceX-Zoo network "Resnet50-ir", so its weights load.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,10 +22,12 @@ SAVE_SECONDS = 120.0  # between checkpoints: what a killed run loses at most, an
 class Method(Protocol):
     """One way to train. Its iteration has one or more phases, each with a loss and parameters of its own."""
 
-    probe: nn.Module  # the network that is tested
     phases: tuple[str, ...]
 
-    def trained(self, phase: str) -> Iterator[nn.Parameter]: ...
+    @property
+    def probe(self) -> nn.Module: ...  # the network that is tested
+
+    def trained(self, phase: str) -> list[dict[str, Any]]: ...  # groups; lr_scale multiplies the learning rate
     def loss(self, batch: Any, phase: str) -> tuple[Tensor, dict[str, Tensor | float]]: ...
     def after_step(self) -> None: ...
     def state_record(self) -> dict[str, float]: ...
@@ -49,7 +51,7 @@ def fit(
     info: NetworkInfo,
     *,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
-    validate: Callable[[int], dict[str, float]] | None = None,
+    validate: Callable[[nn.Module], float] | None = None,
     stop_after: int | None = None,
 ) -> None:
     """Train `method` for `config.iterations`, or go on from the run's checkpoint.
@@ -63,7 +65,7 @@ def fit(
     on_step : callable
         Called after every iteration with how many are done and the newest logged figures.
     validate : callable, optional
-        Called with the iterations done whenever a line is logged; its figures join the line.
+        Network → a figure of merit. Called ten times in a run; the best network so far goes to best.safetensors.
     stop_after : int, optional
         Return after so many iterations of this call, as if interrupted there.
 
@@ -82,6 +84,9 @@ def fit(
     }
     start = load_checkpoint(run.checkpoint_path, method, optimizers, batches) if run.checkpoint_path.is_file() else 0
     run.keep_log_until(start)
+    best = max(
+        (float(row["validation"]) for row in run.read_log() if row.get("validation", "nan") != "nan"), default=-1.0
+    )
     log_every = max(1, min(50, config.iterations // 100))
     done, images, logged = start, 0, {}
     saved_at = began = time.monotonic()
@@ -95,14 +100,15 @@ def fit(
             batch = next(batches)
             record: dict[str, Tensor | float] = {}
             for phase, optimizer in optimizers.items():
-                optimizer.param_groups[0]["lr"] = config.lr_at(iteration)
+                for group in optimizer.param_groups:
+                    group["lr"] = config.lr_at(iteration) * group["lr_scale"]
                 loss, figures = method.loss(batch, phase)
                 if not torch.isfinite(loss):
                     raise _not_finite(run, batch, iteration, loss.item())
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-                record = {"loss": loss.detach(), **record, **figures}
+                record = {**record, **figures, "loss": loss.detach()}
             method.after_step()
             done, images = iteration + 1, images + batch.images
 
@@ -110,7 +116,13 @@ def fit(
                 rate = images / (time.monotonic() - began)
                 logged = {"iteration": done, "lr": config.lr_at(iteration), "images_per_second": rate}
                 logged |= {name: float(value) for name, value in record.items()} | method.state_record()
-                logged |= validate(done) if validate is not None else {}
+                if validate is not None:
+                    logged["validation"] = float("nan")
+                    if done % max(log_every, config.iterations // 10 // log_every * log_every) == 0:
+                        logged["validation"] = validate(method.probe)
+                        if not logged["validation"] <= best:
+                            best = logged["validation"]
+                            save_network(run.best_path, method.probe, info)
                 run.log(logged)
             if time.monotonic() - saved_at > SAVE_SECONDS:
                 save()

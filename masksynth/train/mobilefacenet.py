@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -101,6 +102,8 @@ class MobileFaceNet(nn.Module):
         return features
 
 
-def features_of_unit_length(net: nn.Module, images: Tensor) -> Tensor:
-    """(N, 3, S, S) → (N, D) float32 of length 1."""
-    return F.normalize(net(images).float())
+def features_of_unit_length(net: nn.Module, images: Tensor, amp: bool = False) -> Tensor:
+    """(N, 3, S, S) → (N, D) float32 of length 1; with `amp` the network itself computes in bfloat16."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+        features = net(images)
+    return F.normalize(features.float())

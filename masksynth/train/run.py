@@ -5,6 +5,7 @@ RUN/config.json         settings, data, where the weights started, versions; fin
 RUN/log.csv             one line per logged iteration
 RUN/checkpoint.pt       everything needed to go on
 RUN/probe.safetensors   the trained network
+RUN/best.safetensors    the network that was best on the identities held out, where any were
 RUN/evaluation.json     written by masksynth evaluate
 ```
 """
@@ -47,6 +48,10 @@ class RunFolder:
     def network_path(self) -> Path:
         return self.path / "probe.safetensors"
 
+    @property
+    def best_path(self) -> Path:
+        return self.path / "best.safetensors"
+
     def read_config(self) -> dict[str, Any] | None:
         """config.json, or None where there is none. Raises ConfigError where it is damaged."""
         try:
@@ -83,7 +88,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if force:
-                for path in (self.checkpoint_path, self.log_path, self.network_path, self.config_path):
+                for path in (self.checkpoint_path, self.log_path, self.network_path, self.best_path, self.config_path):
                     path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be made ready ({error.strerror or error}).") from error

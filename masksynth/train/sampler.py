@@ -84,6 +84,66 @@ class PairSampler:
         self._recent.extend(int(i) for i in state["recent"])
 
 
+class UnionSampler:
+    """An endless stream of batches of any images, each image once per epoch.
+
+    Parameters
+    ----------
+    images : int
+        NIR and VIS images together.
+    """
+
+    def __init__(self, images: int, *, batch: int, seed: int) -> None:
+        self._images, self._batch, self._seed = images, min(batch, images), seed
+        self._drawn = 0
+
+    def __next__(self) -> Rows:
+        """(B,) numbers of images; a batch may reach over the end of an epoch."""
+        places = np.arange(self._drawn * self._batch, (self._drawn + 1) * self._batch)
+        epochs = {
+            int(e): rng_for(self._seed, "epoch", int(e)).permutation(self._images)
+            for e in np.unique(places // self._images)
+        }
+        self._drawn += 1
+        return np.array([epochs[int(p) // self._images][p % self._images] for p in places])
+
+    def state(self) -> dict[str, Any]:
+        return {"drawn": self._drawn}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._drawn = int(state["drawn"])
+
+
+class GroupSampler:
+    """An endless stream of P identities with as many NIR as VIS images each, drawn with as few repeats as can be."""
+
+    def __init__(
+        self, nir_identity: npt.ArrayLike, vis_identity: npt.ArrayLike, *, groups: int, each: int, seed: int
+    ) -> None:
+        self._nir, self._vis = _rows_by_identity(nir_identity), _rows_by_identity(vis_identity)
+        self._groups, self._each, self._seed = min(groups, len(self._nir)), each, seed
+        if self._groups < 2:
+            raise TrainingError("at least 2 identities are needed to train on.")
+        self._drawn = 0
+
+    def __next__(self) -> PairBatch:
+        """`PairBatch` of P · each rows of either kind."""
+        rng = rng_for(self._seed, "groups", self._drawn)
+        chosen = rng.choice(len(self._nir), self._groups, replace=False)
+        nir, vis = (
+            np.concatenate([rng.choice(rows[c], self._each, replace=len(rows[c]) < self._each) for c in chosen])
+            for rows in (self._nir, self._vis)
+        )
+        self._drawn += 1
+        return PairBatch(chosen.repeat(self._each), nir, vis)
+
+    def state(self) -> dict[str, Any]:
+        return {"drawn": self._drawn}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._drawn = int(state["drawn"])
+
+
 def _rows_by_identity(identity: npt.ArrayLike) -> list[Rows]:
     identity = np.asarray(identity, np.int64)
     if identity.size == 0:

@@ -15,26 +15,26 @@ import torch
 from masksynth import __version__
 from masksynth.errors import ConfigError, TrainingError
 from masksynth.store import Store, open_store
-from masksynth.train.batches import PairBatches
-from masksynth.train.config import HsstConfig, fit_to_identities
+from masksynth.train.config import TrainConfig
 from masksynth.train.fold import Fold, make_fold
-from masksynth.train.hsst import Hsst
+from masksynth.train.foreign import load_any
 from masksynth.train.loop import fit
+from masksynth.train.methods import METHODS
 from masksynth.train.networks import (
     FROM_SCRATCH,
     NetworkInfo,
     build,
     file_sha256,
-    load_network,
     network_file,
 )
+from masksynth.train.projected import Projected
 from masksynth.train.run import RunFolder, default_folder
-from masksynth.train.sampler import PairSampler
+from masksynth.train.validation import Validation, split_for_validation
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What `train_hsst` did."""
+    """What `train` did."""
 
     run: RunFolder
     network: NetworkInfo
@@ -78,27 +78,30 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def train_hsst(
+def train(
     data: Path,
-    config: HsstConfig,
+    config: TrainConfig,
     *,
     out: Path | None = None,
     init: Path | None = None,
+    channel_order: str = "bgr",
     device: str = "auto",
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
 ) -> Finished:
-    """Train by HSST on a masked data set, or go on with a run that was interrupted.
+    """Train on a masked data set by the method that `config` is of, or go on with a run that was interrupted.
 
     Parameters
     ----------
     data : path of an HDF5 file
         As masksynth apply --dataset writes it.
+    config : HsstConfig, SstConfig, PlainConfig, IdrConfig or WcnnConfig
     out : path, optional
         The run's folder; runs/<stem of data>-<digest of the settings> where not given.
     init : path, optional
-        Weights to start from: a run, or a network file. From scratch where not given.
+        Weights to start from: a run, a network file, or a checkpoint of others, whose input has `channel_order`. From
+        scratch where not given.
     say : callable
         Receives each thing that the user should know, once.
 
@@ -118,9 +121,8 @@ def train_hsst(
         start_sha256 = file_sha256(network_file(init)) if init is not None else ""
         work = config.digest(str(about["plan_sha256"] or about["path"]), start_sha256)
         run = RunFolder(out if out is not None else default_folder(data, work))
+        net, info = starting_network(config, store.side, init, channel_order)
         going_on = run.begin(work, force=force)
-
-        net, info = starting_network(config, store.side, init)
         before = (run.read_config() or {}) if going_on else {}
         if before.get("finished") and run.network_path.is_file():
             return Finished(run, info, tuple(before.get("notes", ())), already_done=True)
@@ -131,10 +133,18 @@ def train_hsst(
         notes.append(
             "no --init: training from scratch; the paper fine-tunes a network that was pretrained on millions of faces"
         )
+    elif "carried" in info.origin:
+        notes.append(f"{info.origin}: an approximation that fine-tuning has to mend")
     if fold.left_out:
         notes.append(f"{len(fold.left_out)} identities lack NIR or VIS images and are left out")
-    fitted, note = fit_to_identities(config, fold.identities)
-    notes += [note] if note else []
+    validation = None
+    if config.validation:
+        fold, held_out = split_for_validation(fold, config.validation)
+        validation = Validation(held_out, info, chosen)
+        notes.append(f"{held_out.identities} identities of the fold are held out for validation")
+    torch.manual_seed(config.seed)  # a new classifier, dropout
+    made = METHODS[config.method](config, net, fold, info.input, chosen)
+    notes += made.notes
     for text in notes:
         say(text)
     if going_on and run.checkpoint_path.is_file():
@@ -142,15 +152,10 @@ def train_hsst(
 
     record: dict[str, Any] = {
         "format": "masksynth-run/1",
-        "method": "hsst",
+        "method": config.method,
         "work": work,
         "settings": config.as_dict(),
-        "settings_used": {
-            **fitted.as_dict(),
-            "momentum": fitted.gallery_momentum,
-            "scale": fitted.loss_scale,
-            "margin": fitted.loss_margin,
-        },
+        "settings_used": {**made.config.as_dict(), **made.derived},
         "data": {**about, "identities": fold.identities, "nir_images": len(fold.nir), "vis_images": len(fold.vis)},
         "start": {"path": str(init), "sha256": start_sha256, "origin": info.origin} if init else FROM_SCRATCH,
         "notes": notes,
@@ -162,15 +167,9 @@ def train_hsst(
         "seconds": before.get("seconds", 0.0),
     }
     run.write_config(record)
-    method = Hsst(net, fitted).to(chosen)
-    sampler = PairSampler(
-        fold.nir_identity, fold.vis_identity, batch=fitted.batch, queue=fitted.queue, seed=config.seed
-    )
-    batches = PairBatches(fold, sampler, info.input, augment=config.augment, seed=config.seed, device=chosen)
-    torch.manual_seed(config.seed)  # dropout
     began = time.monotonic()
     try:
-        fit(method, batches, fitted, run, info, on_step=on_step)
+        fit(made.method, made.batches, made.config, run, info, on_step=on_step, validate=validation)
         record["finished"] = True
     finally:
         record["seconds"] += time.monotonic() - began
@@ -178,21 +177,40 @@ def train_hsst(
     return Finished(run, info, tuple(notes))
 
 
-def starting_network(config: HsstConfig, side: int, init: Path | None) -> tuple[torch.nn.Module, NetworkInfo]:
+train_hsst = train  # the name under which the method of the paper is called
+
+
+def starting_network(
+    config: TrainConfig, side: int, init: Path | None, channel_order: str = "bgr"
+) -> tuple[torch.nn.Module, NetworkInfo]:
     """The network to train and what will be said of it."""
-    trained = f"hsst {config.loss}, {config.iterations} iterations, {config.protocol}"
+    loss = getattr(config, "loss", "")
+    trained = f"{config.method} {loss}".strip() + f", {config.iterations} iterations, {config.protocol}"
+    shared = getattr(config, "shared", 0)
     if init is None:
         info = NetworkInfo(
-            arch=config.backbone, side=side, dimensions=config.dimensions, width=config.width, trained=trained
+            arch=config.backbone,
+            side=side,
+            dimensions=config.dimensions,
+            width=config.width,
+            shared=shared,
+            trained=trained,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             return build(info), info
-    net, start = load_network(init, side=side)
+    net, start = load_any(init, side=side, channel_order=channel_order)
     if (start.arch, start.dimensions, start.width) != (config.backbone, config.dimensions, config.width):
         raise ConfigError(
             f"{init}: holds a {start.arch} of width {start.width:g} with {start.dimensions} dimensions, but "
             f"{config.backbone}, {config.width:g}, {config.dimensions} are asked for. Give --backbone and --width."
         )
+    if start.shared and start.shared != shared:
+        raise ConfigError(
+            f"{init}: ends in a projection of {start.shared} rows (IDR, W-CNN), which is not wanted here."
+        )
     origin = start.origin if start.origin != FROM_SCRATCH else f"{Path(init).name} ({start.trained or FROM_SCRATCH})"
-    return net, dataclasses.replace(start, origin=origin, trained=trained)
+    info = dataclasses.replace(start, origin=origin, trained=trained, shared=shared)
+    if shared and not start.shared:
+        net = Projected(net, start.dimensions, shared)
+    return net, info

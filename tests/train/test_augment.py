@@ -49,7 +49,7 @@ def test_flip_mirrors_exactly():
 
 
 def test_rotation_turns_about_the_middle():
-    matrix = _rotation(np.random.default_rng(0), 64, 48)
+    matrix = _rotation(np.random.default_rng(0), 64, 23.5)
     middle = np.array([23.5, 23.5, 1.0])
     assert matrix @ middle == pytest.approx(np.broadcast_to(middle, (64, 3)))
     degrees = np.degrees(np.arctan2(matrix[:, 0, 1], matrix[:, 0, 0]))
@@ -79,6 +79,20 @@ def test_grey_fills_all_three_channels():
     assert (x[:, 0] == x[:, 2]).all()
     r, g, b = ramp()[0, 10, 30].tolist()
     assert float(x[0, 0, 10, 30]) == pytest.approx(0.299 * r + 0.587 * g + 0.114 * b, abs=0.01)
+
+
+def test_compat_greys_one_channel_and_turns_about_the_corner():
+    warp = Warp(np.eye(3)[None, :2], np.ones(1, bool), compat=True)
+    for form, images in ((FORM, ramp()), (FORM, ramp()[..., 0])):
+        x = prepare(images, form, warp)
+        assert (x[:, 1:] == 0).all()
+        assert x[:, 0].std() > 0.1
+    drawn = draw_warp(np.random.default_rng(0), 500, 48, "hsst-compat")
+    assert drawn.compat
+    m = drawn.source_from_crop
+    turned = (abs(m[:, 0, 1]) > 1e-9) & (np.linalg.det(m[:, :, :2]) > 0.999)  # neither cropped nor flipped
+    assert turned.sum() > 20
+    assert m[turned, :, 2] == pytest.approx(0)
 
 
 def test_each_change_comes_about_half_of_the_time():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from masksynth.errors import ConfigError
-from masksynth.train.losses import CosineClassifier, arc_psi, logits, margin_loss
+from masksynth.train.losses import CosineClassifier, arc_psi, batch_triplet, logits, margin_loss, queue_triplet
 
 
 def naive(cosines, target, loss, s, m):
@@ -103,3 +103,76 @@ def test_classifier_gives_cosines_whatever_the_lengths():
     x = torch.randn(5, 8)
     torch.testing.assert_close(head(x), head(x * 7), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(head(head.weight * 3).diagonal(), torch.ones(3))
+
+
+def naive_semi_hard(positive, negatives, m):
+    band = [n for n in negatives if positive < n < positive + m]
+    nearer = [n for n in negatives if n <= positive]
+    if band:
+        return positive - min(band) + m
+    return positive - max(nearer) + m if nearer else 0.0
+
+
+def test_queue_triplet_follows_the_obvious_code():
+    cosines = torch.rand(20, 12, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    target = torch.arange(20) % 12
+    loss, active = queue_triplet(cosines, target, m=0.2)
+    d = (2 - 2 * cosines).tolist()
+    hinges = [
+        naive_semi_hard(row[y], [v for j, v in enumerate(row) if j != y], 0.2)
+        for row, y in zip(d, target.tolist(), strict=True)
+    ]
+    assert float(loss) == pytest.approx(sum(hinges) / 20, rel=1e-5)
+    assert float(active) == pytest.approx(sum(h > 0 for h in hinges) / 20)
+
+
+@pytest.mark.parametrize("mining", ["semi-hard", "hard", "all"])
+@pytest.mark.parametrize("cross", [False, True])
+def test_batch_triplet_follows_the_obvious_code(mining, cross):
+    x = torch.nn.functional.normalize(torch.randn(12, 5, generator=torch.Generator().manual_seed(0)))
+    y, nir = torch.arange(12) // 4, torch.arange(12) % 2 == 0
+    d = (2 - 2 * x @ x.T).tolist()
+
+    def fits(i, j):
+        return not cross or bool(nir[i] != nir[j])
+
+    hinges = []
+    for a in range(12):
+        positives = [d[a][p] for p in range(12) if p != a and y[p] == y[a] and fits(a, p)]
+        negatives = [d[a][n] for n in range(12) if y[n] != y[a] and fits(a, n)]
+        if mining == "semi-hard":
+            hinges += [naive_semi_hard(p, negatives, 0.5) for p in positives]
+        elif mining == "hard":
+            hinges.append(max(0.0, max(positives) - min(negatives) + 0.5))
+        else:
+            hinges += [max(0.0, p - n + 0.5) for p in positives for n in negatives]
+    loss, active = batch_triplet(x, y, m=0.5, mining=mining, nir=nir if cross else None)
+    assert float(loss) == pytest.approx(sum(hinges) / len(hinges), rel=1e-5)
+    assert float(active) == pytest.approx(sum(h > 0 for h in hinges) / len(hinges))
+
+
+def test_random_mining_takes_a_violating_negative():
+    x = torch.nn.functional.normalize(torch.randn(12, 5, generator=torch.Generator().manual_seed(0)))
+    y = torch.arange(12) // 4
+    torch.manual_seed(0)
+    drawn = [float(batch_triplet(x, y, m=0.5, mining="random")[0]) for _ in range(5)]
+    assert len(set(drawn)) > 1
+    assert all(value > 0 for value in drawn)
+
+
+@pytest.mark.parametrize("mining", ["semi-hard", "hard", "random", "all"])
+def test_batch_without_triplets_gives_zero_on_the_graph(mining):
+    x = torch.eye(4, requires_grad=True)
+    loss, active = batch_triplet(x, torch.arange(4), m=0.2, mining=mining)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert float(active) == 0
+    assert (x.grad == 0).all()
+
+
+def test_triplet_gradient_is_finite_where_no_negative_fits():
+    cosines = torch.tensor([[0.9, -0.9, -0.9], [0.1, 0.2, 0.3]], requires_grad=True)
+    loss, _ = queue_triplet(cosines, torch.tensor([0, 2]), m=0.2)
+    loss.backward()
+    assert torch.isfinite(cosines.grad).all()
+    assert (cosines.grad[0] == 0).all()

@@ -1,0 +1,132 @@
+"""What train-hsst and train share: options, and the run itself."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from masksynth.cli.options import PATH, force_option, seed_option
+from masksynth.cli.progress import Progress
+from masksynth.train.config import Amp, Augment, Backbone, Loss, PlainConfig, TrainConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+PAPER = PlainConfig()
+
+
+def network_options(command: Command) -> Command:
+    """Options of every method: network, start, schedule, data, device."""
+    for option in reversed(
+        [
+            click.option("-o", "--out", type=PATH, help="The run's folder; else runs/<name of FILE>-<settings' hash>."),
+            click.option(
+                "--backbone", type=click.Choice(get_args(Backbone)), default="mobilefacenet", show_default=True
+            ),
+            click.option(
+                "--width", type=float, default=1.0, show_default=True, help="Channels as a share, for trials."
+            ),
+            click.option(
+                "--init",
+                type=PATH,
+                help="Weights to start from: a run, a network file, others' checkpoint; or scratch.",
+            ),
+            click.option(
+                "--channel-order",
+                type=click.Choice(["bgr", "rgb"]),
+                default="bgr",
+                show_default=True,
+                help="Of the input of others' checkpoint; FaceX-Zoo's take BGR.",
+            ),
+            click.option(
+                "--protocol", default="", help="Whose training rows to take; else fold01, or the first with any."
+            ),
+            click.option("--iterations", type=int, default=PAPER.iterations, show_default=True),
+            click.option(
+                "--batch", type=int, default=PAPER.batch, show_default=True, help="Images, or pairs, of a batch."
+            ),
+            click.option("--lr", type=float, default=PAPER.lr, show_default=True, help="Learning rate at the start."),
+            click.option("--augment", type=click.Choice(get_args(Augment)), default=PAPER.augment, show_default=True),
+            click.option("--amp", type=click.Choice(get_args(Amp)), default=PAPER.amp, show_default=True),
+            click.option(
+                "--validation", type=float, default=0.0, show_default=True, help="Share of identities to hold out."
+            ),
+            seed_option,
+            click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+            force_option,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def loss_options(command: Command) -> Command:
+    """Options of a loss over cosines."""
+    for option in reversed(
+        [
+            click.option("--loss", type=click.Choice(get_args(Loss)), default=PAPER.loss, show_default=True),
+            click.option("--scale", type=float, help="Of the logits; else that of the loss."),
+            click.option("--margin", type=float, help="Of the loss; else its own."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def run_training(
+    file: Path,
+    config: TrainConfig,
+    *,
+    out: Path | None,
+    init: Path | None,
+    channel_order: str,
+    device: str,
+    force: bool,
+) -> None:
+    """Train with progress on the terminal, and say what to type next."""
+    from masksynth.train.start import train
+
+    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice: save, then end
+    try:
+        with Progress() as progress:
+            finished = train(
+                file,
+                config,
+                out=out,
+                init=init,
+                channel_order=channel_order,
+                device=device,
+                force=force,
+                say=lambda text: click.echo(f"note: {text}", err=True),
+                on_step=Steps(progress, config.iterations).step,
+            )
+    except KeyboardInterrupt:
+        click.echo("masksynth: interrupted; what was trained is saved. The same command goes on from there.", err=True)
+        raise SystemExit(130) from None
+    if finished.already_done:
+        click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")
+    start = "" if finished.network.origin != "from scratch" else ", from scratch"
+    click.echo(f"{finished.run.network_path}: {finished.network.trained}{start}")
+    click.echo(f"next: masksynth evaluate {file} --weights {finished.run.path}")
+
+
+class Steps:
+    """Progress over the iterations, with the loss at every tenth of the way."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total = progress, total
+        self._begun = False
+
+    def step(self, done: int, record: dict[str, float]) -> None:
+        if not self._begun:
+            self._progress.begin("iterations", self._total, done - 1)
+            self._begun = True
+        self._progress.advance()
+        if done % max(1, self._total // 10) == 0 and record:
+            self._progress.say(f"iteration {done}: loss {record['loss']:.4f}, lr {record['lr']:.2g}")
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
