@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from masksynth.cli.options import PATH
 from masksynth.cli.progress import Progress
+from masksynth.errors import ConfigError
+from masksynth.files import write_bytes
 
 if TYPE_CHECKING:
-    from masksynth.evaluate.metrics import FarRule
-    from masksynth.evaluate.network import Evaluation
+    from masksynth.evaluate.protocols import ProbeResult
+
+    Results = Mapping[str, Sequence[ProbeResult]]
 
 
 @click.command()
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, required=False)
 @click.option("--weights", type=PATH, help="A run's folder or a network file; else the newest run on FILE.")
 @click.option(
     "--protocol",
@@ -34,11 +38,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the threshold lies; strict never exceeds the false-accept rate asked for.",
 )
+@click.option(
+    "--batch-norm",
+    type=click.Choice(["stored", "per-spectrum"]),
+    default="stored",
+    show_default=True,
+    help="per-spectrum: statistics of NIR and VIS apart, estimated on the training images.",
+)
+@click.option("--features", type=PATH, help="An .npz of any network's features, in place of FILE.")
 @click.option("--json", "out", type=PATH, help="Where to write the figures; else evaluation.json in the run's folder.")
+@click.option("--plot", type=PATH, help="Where to write ROC and CMC curves (.svg).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
-def command(
-    file: Path, weights: Path | None, protocols: tuple[str, ...], far_rule: str, out: Path | None, device: str
-) -> None:
+def command(file: Path | None, features: Path | None, out: Path | None, plot: Path | None, **how: Any) -> None:
     """Measure rank-1 and VR@FAR of a trained network.
 
     FILE is a masked data set. Masked probes are compared with the clean VIS gallery and, where FILE keeps the clean
@@ -46,38 +57,64 @@ def command(
 
     Example: masksynth evaluate masked.h5
     """
-    from masksynth.evaluate.network import as_json, evaluate_network
-    from masksynth.files import write_bytes
+    if (file is None) == (features is None):
+        raise ConfigError("give either FILE, a masked data set, or --features, a file of features.")
+    results = _of_features(features, out, how) if features is not None else _of_network(file, out, how)  # type: ignore[arg-type]
+    for line in table(results):
+        click.echo(line)
+    if plot is not None:
+        from masksynth.evaluate.plots import curves_svg
 
-    rule = cast("FarRule", far_rule)
+        named = {f"{name} {r.probes}".strip(): r for name, parts in results.items() for r in parts}
+        write_bytes(plot, curves_svg(named).encode())
+        click.echo(f"{plot}: ROC and CMC curves")
+
+
+def _of_network(file: Path, out: Path | None, how: dict[str, Any]) -> Results:
+    from masksynth.evaluate.network import as_json, evaluate_network
+
     with Progress() as progress:
         evaluation = evaluate_network(
             file,
-            weights=weights,
-            protocols=protocols,
-            rule=rule,
-            device=device,
+            weights=how["weights"],
+            protocols=how["protocols"],
+            rule=how["far_rule"],
+            batch_norm=how["batch_norm"],
+            device=how["device"],
             on_begin=lambda total: progress.begin("images", total),
             on_step=progress.advance,
         )
     if out is None:
         folder = evaluation.weights if evaluation.weights.is_dir() else evaluation.weights.parent
         out = folder / "evaluation.json"
-    write_bytes(out, (json.dumps(as_json(evaluation), indent=2, ensure_ascii=False) + "\n").encode())
+    _write(out, as_json(evaluation))
     click.echo(f"{evaluation.weights}: {evaluation.network.arch}, {evaluation.network.trained or 'as imported'}")
     for note in evaluation.notes:
         click.echo(f"note: {note}", err=True)
-    for line in table(evaluation):
-        click.echo(line)
+    return evaluation.protocols
+
+
+def _of_features(features: Path, out: Path | None, how: dict[str, Any]) -> Results:
+    from masksynth.evaluate.features import evaluate_features
+    from masksynth.evaluate.results import result_as_json
+
+    result = evaluate_features(features, rule=how["far_rule"])
+    if out is not None:
+        _write(out, {"format": "masksynth-evaluation/1", "features": str(features), **result_as_json(result)})
+    return {features.name: (result,)}
+
+
+def _write(out: Path, values: dict[str, Any]) -> None:
+    write_bytes(out, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
     click.echo(f"{out}: the figures")
 
 
-def table(evaluation: Evaluation) -> list[str]:
-    """One line per protocol and probe set; in brackets without the missing probes, where there are any."""
-    fars = [point.far for point in next(iter(evaluation.protocols.values()))[0].verification]
+def table(results_of: Results) -> list[str]:
+    """One line per protocol and probe set, and the mean over folds; in brackets without the missing probes."""
+    fars = [point.far for point in next(iter(results_of.values()))[0].verification]
     rows = [["protocol", "NIR probes", "probes", "missing", "rank-1", *(f"VR@FAR={far}" for far in _percent(fars))]]
     remarks: dict[str, None] = {}
-    for name, results in evaluation.protocols.items():
+    for name, results in results_of.items():
         for result in results:
             i = result.identification
             row = [name, result.probes, str(i.present), str(i.missing), _rate(i.rate, i.rate_present, i.missing)]
@@ -87,6 +124,11 @@ def table(evaluation: Evaluation) -> list[str]:
                 if star:
                     remarks[point.note] = None
             rows.append(row)
+    from masksynth.evaluate.protocols import over_protocols
+
+    for probes, figures in over_protocols(results_of).items():
+        spreads = [figures["rank1"], *(figures[f"vr@{far:g}"] for far in fars)]
+        rows.append(["mean ± std", probes, "", "", *(f"{100 * s.mean:.2f} ± {100 * s.std:.2f}" for s in spreads)])
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = [
         "  ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,24 @@ import torch
 from torch import nn
 
 from masksynth.train.augment import InputFormat, prepare
+from masksynth.train.hsst import batch_norms
 from masksynth.train.mobilefacenet import features_of_unit_length
+
+
+def with_statistics_of(
+    net: nn.Module, form: InputFormat, images: npt.NDArray[np.uint8], device: torch.device, *, batch: int = 64
+) -> nn.Module:
+    """A copy of a network whose batch-norm layers hold the mean statistics of batches of `images`, equally weighted."""
+    copied = copy.deepcopy(net).to(device).eval()
+    for layer in batch_norms(copied):
+        layer.reset_running_stats()  # type: ignore[operator]
+        layer.momentum = None  # type: ignore[assignment]  # a cumulative mean
+        layer.train()
+    order = np.random.default_rng(0).permutation(len(images))
+    with torch.no_grad():
+        for rows in np.array_split(order, -(-len(images) // batch)):
+            copied(prepare(torch.from_numpy(images[np.sort(rows)]).to(device), form))
+    return copied.eval()
 
 
 @torch.inference_mode()

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.errors import EvaluationError
-from masksynth.evaluate.embed import embed
+from masksynth.evaluate.embed import embed, with_statistics_of
 from masksynth.evaluate.metrics import FarRule
-from masksynth.evaluate.protocols import FARS, ProbeResult, evaluate_probes
-from masksynth.store import Store, StoredProtocol, open_store
+from masksynth.evaluate.protocols import FARS, ProbeResult, evaluate_probes, over_protocols
+from masksynth.evaluate.results import plain, result_as_json
+from masksynth.store import SPECTRA, Store, StoredProtocol, open_store
 from masksynth.train.networks import NetworkInfo, file_sha256, load_network, network_file
 from masksynth.train.run import newest_run
 from masksynth.train.start import choose_device
@@ -45,6 +46,7 @@ def evaluate_network(
     protocols: Sequence[str] = ("all",),
     fars: Sequence[float] = FARS,
     rule: FarRule = "strict",
+    batch_norm: Literal["stored", "per-spectrum"] = "stored",
     device: str = "auto",
     on_begin: Callable[[int], None] = lambda total: None,
     on_step: Callable[[int], None] = lambda images: None,
@@ -56,6 +58,9 @@ def evaluate_network(
     weights : path, optional
         A run's folder or a network file; the newest run on this data where not given.
     protocols : names, or ("all",) for every one that has probes
+    batch_norm : "stored" or "per-spectrum"
+        "per-spectrum" takes batch-norm statistics of NIR and of VIS apart, estimated anew on the training images of the
+        first protocol: what a network that was trained with ``bn_mode="separate"`` asks for.
     on_begin, on_step : callable
         Called with how many images there are to embed, and then with how many more were.
 
@@ -74,13 +79,18 @@ def evaluate_network(
         vis_rows = np.unique(np.concatenate([p.vis_gallery for p in chosen]))
         nir_rows = np.unique(np.concatenate([p.nir_probe for p in chosen]))
         where = choose_device(device)
+        nets = {"nir": net, "vis": net}
+        if batch_norm == "per-spectrum":
+            nets = {
+                s: with_statistics_of(net, info.input, _training_images(store, chosen[0], s), where) for s in SPECTRA
+            }
         on_begin(len(vis_rows) + len(kinds) * len(nir_rows))
 
         def features(spectrum: Literal["nir", "vis"], rows: npt.NDArray[Any], kind: Literal["image", "clean"]) -> Any:
             out = []
             for start in range(0, len(rows), 512):  # a whole data set need not fit into memory
                 part = rows[start : start + 512]
-                out.append(embed(net, info.input, store.images(spectrum, part, kind), device=where))
+                out.append(embed(nets[spectrum], info.input, store.images(spectrum, part, kind), device=where))
                 on_step(len(part))
             return np.concatenate(out)
 
@@ -134,23 +144,22 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "far_rule": evaluation.rule,
         "notes": list(evaluation.notes),
         "protocols": {
-            name: {result.probes: _result(result) for result in results}
+            name: {result.probes: result_as_json(result) for result in results}
             for name, results in evaluation.protocols.items()
+        },
+        "over_folds": {
+            probes: {name: plain(spread) for name, spread in figures.items()}
+            for probes, figures in over_protocols(evaluation.protocols).items()
         },
     }
     return out
 
 
-def _result(result: ProbeResult) -> dict[str, Any]:
-    def plain(values: dict[str, Any]) -> dict[str, Any]:
-        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
-
-    return {
-        "rank1": plain(dataclasses.asdict(result.identification)),
-        "verification": [plain(dataclasses.asdict(point)) for point in result.verification],
-        "gallery": result.gallery,
-        "gallery_missing": result.gallery_missing,
-    }
+def _training_images(store: Store, protocol: StoredProtocol, spectrum: Literal["nir", "vis"]) -> Any:
+    rows = protocol.nir_train if spectrum == "nir" else protocol.vis_train
+    if len(rows) < 2:
+        raise EvaluationError(f"{store.path}: protocol '{protocol.name}' has no {spectrum} rows to estimate on.")
+    return store.images(spectrum, rows[:: -(-len(rows) // 2048)])
 
 
 def _choose(store: Store, names: Sequence[str]) -> list[StoredProtocol]:

@@ -7,16 +7,18 @@ what has no feature counts as wrong in the headline figures. The figures without
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from masksynth.evaluate import metrics
-from masksynth.evaluate.metrics import FarRule, Identification, Labels, Verification
+from masksynth.evaluate.metrics import FarRule, Identification, Labels, Spread, Verification
 
 FARS = (0.01, 0.001)
+ROC_POINTS = 100
+CMC_RANKS = 50
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class ProbeResult:
     verification: tuple[Verification, ...]
     gallery: int  # images
     gallery_missing: int  # images that the protocol lists and that have no feature
+    roc: tuple[tuple[float, float], ...]  # (false-accept rate, verification rate), thinned; missing pairs rejected
+    cmc: tuple[float, ...]  # share identified within rank 1, 2, ...; missing probes never
 
 
 def evaluate_probes(
@@ -77,4 +81,33 @@ def evaluate_probes(
     verification = tuple(
         metrics.verification(genuine, impostor, far, rule=rule, missing=pairs - len(genuine)) for far in fars
     )
-    return ProbeResult(probes, identification, verification, len(gallery_labels), len(missing_gallery))
+    roc: tuple[tuple[float, float], ...] = ()
+    if len(genuine) and len(impostor):
+        far, vr = metrics.roc_curve(genuine, impostor, points=ROC_POINTS)
+        roc = tuple(zip(far.tolist(), (vr * len(genuine) / max(pairs, 1)).tolist(), strict=True))
+    cmc = metrics.match_curve(scores, probe_labels, gallery_labels, missing=len(missing_probes))[:CMC_RANKS]
+    return ProbeResult(
+        probes, identification, verification, len(gallery_labels), len(missing_gallery), roc, tuple(cmc.tolist())
+    )
+
+
+def over_protocols(results: Mapping[str, Sequence[ProbeResult]]) -> dict[str, dict[str, Spread]]:
+    """Mean and standard deviations over the folds, of each probe set and figure.
+
+    Folds are the protocols whose names begin with "fold", or all where none does; without two of them there is nothing
+    to average. Figures are named rank1, rank1_present, vr@0.01, ...
+    """
+    folds = [name for name in results if name.startswith("fold")] or list(results)
+    if len(folds) < 2:
+        return {}
+    out: dict[str, dict[str, Spread]] = {}
+    for k, first in enumerate(results[folds[0]]):
+        chosen = [results[name][k] for name in folds]
+        figures = {
+            "rank1": [r.identification.rate for r in chosen],
+            "rank1_present": [r.identification.rate_present for r in chosen],
+        }
+        for j, point in enumerate(first.verification):
+            figures[f"vr@{point.far:g}"] = [r.verification[j].vr for r in chosen]
+        out[first.probes] = {name: metrics.over_folds(values) for name, values in figures.items()}
+    return out
