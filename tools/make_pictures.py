@@ -1,0 +1,129 @@
+"""Draw the pictures of README.md and the docs from generated faces, and write them to docs/pictures/.
+
+Nobody on them exists. `walk.png` is the way from a photo to masked NIR faces, `templates.png` the library as the
+generic face wears it, `faces.png` some generated persons in both spectra.
+
+    python tools/make_pictures.py [-o docs/pictures]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from masksynth.arrays import Photo8, Pose
+from masksynth.datasets.generated import draw_view, identity, render_face
+from masksynth.demo import masked_person, true_face
+from masksynth.extract import extract_template
+from masksynth.files import write_bytes
+from masksynth.photos import Photo
+from masksynth.report.dataset import template_pixels
+from masksynth.report.pictures import Cell, contact_sheet, fitted, rgb
+from masksynth.report.walk import outline
+from masksynth.seeds import rng_for
+from masksynth.synthesize import mask_crop
+from masksynth.template import Template, library, load_template
+from masksynth.template.worn import worn
+
+COLOURS = 256  # of a written picture, which keeps it small
+PAPER, INK, QUIET = (255, 255, 255), (29, 35, 39), (93, 102, 109)
+PERSONS = (4, 11, 17, 21, 25, 30)
+MASKS = ("surgical-blue", "kn95-black", "n95-cup", "sport-grey", "kn95-valve")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--out", type=Path, default=Path("docs/pictures"))
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    write_small(out / "walk.png", walk())
+    write_small(out / "templates.png", templates())
+    write_small(out / "faces.png", faces())
+
+
+def walk(side: int = 180) -> Photo8:
+    """Two rows: the photo, the mask found, the template, worn; then NIR faces, each without and with a mask."""
+    photo = masked_person()
+    extracted = extract_template([Photo(photo, Path("person.png"))])
+    head = np.s_[100:520, 70:490]
+    found = outline(photo, extracted.views[0].segmentation.alpha)
+    above = [
+        ("a photo of somebody", photo[head]),
+        ("the mask found in it", found[head]),
+        ("its template", template_pixels(extracted.template)[56:240, 36:220]),
+        ("worn", worn(extracted.template, yaw_deg=-35.0, side=side)),
+        ("", worn(extracted.template, side=side)),
+        ("", worn(extracted.template, yaw_deg=35.0, side=side)),
+    ]
+    masks = [extracted.template, *map(load_template, MASKS)]
+    below = [masked_pair(person, mask, side) for person, mask in zip(PERSONS, masks, strict=True)]
+    gap, line = 8, 26
+    sheet = PillowImage.new("RGB", (6 * side + 5 * gap, 3 * side + 2 * line + 2 * gap), PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=15)
+    for k, (text, pixels) in enumerate(above):
+        sheet.paste(squared(pixels, side), (k * (side + gap), 0))
+        pen.text((k * (side + gap), side + 4), text, QUIET, font)
+    for k, (clean, masked) in enumerate(below):
+        sheet.paste(squared(clean, side), (k * (side + gap), side + line + gap))
+        sheet.paste(squared(masked, side), (k * (side + gap), 2 * side + line + 2 * gap))
+    pen.text(
+        (0, 3 * side + line + 2 * gap + 4),
+        "NIR faces without and with a mask; the first wears the one from the photo",
+        QUIET,
+        font,
+    )
+    return np.asarray(sheet)
+
+
+def masked_pair(person: int, template: Template, side: int) -> tuple[Photo8, Photo8]:
+    """A generated person in NIR, aligned, without and with the mask."""
+    view = draw_view(rng_for(1, "pictures", person), "nir", mood=0.6)
+    view = dataclasses.replace(
+        view, pose=Pose(view.pose.yaw, view.pose.pitch, 0.0), centre=(0.5, 0.45), interocular=105.0
+    )
+    photo = render_face(identity(0, person), view, "nir")
+    crop = mask_crop(photo.pixels, true_face(photo), template, "nir", side=side, crop_template="margin", seed=0)
+    return crop.clean, crop.image
+
+
+def templates(side: int = 132) -> Photo8:
+    """Every template of the library on the generic face."""
+    cells = []
+    for k, entry in enumerate(library()):
+        yaw = (-25.0, 0.0, 25.0)[k % 3]
+        cells.append(Cell(worn(load_template(entry.path), yaw_deg=yaw, side=side), entry.name))
+    return contact_sheet(cells, columns=8, side=side)
+
+
+def faces(side: int = 176) -> Photo8:
+    """Six persons, in VIS above and in NIR below."""
+    cells = []
+    for spectrum in ("vis", "nir"):
+        for person in (0, 7, 15, 20, 26, 33):
+            view = draw_view(rng_for(2, "pictures", person, spectrum), spectrum)
+            pixels = render_face(identity(0, person), view, spectrum).pixels
+            cells.append(Cell(pixels[80:560]))
+    return contact_sheet(cells, columns=6, side=side)
+
+
+def squared(pixels: Photo8, side: int) -> PillowImage.Image:
+    return PillowImage.fromarray(rgb(fitted(pixels, side))).resize((side, side), PillowImage.Resampling.LANCZOS)
+
+
+def write_small(path: Path, pixels: Photo8) -> None:
+    """PNG with few colours, dithered."""
+    image, buffer = PillowImage.fromarray(pixels), io.BytesIO()
+    palette = image.quantize(COLOURS)
+    image.quantize(palette=palette, dither=PillowImage.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())
+    print(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} px, {len(buffer.getvalue()) / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
