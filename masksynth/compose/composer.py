@@ -108,7 +108,7 @@ class Composer:
         planes = image if image.ndim == 3 else image[:, :, None]
         for tile in window.tiles(TILE):
             outer = tile.grown(1, shape)
-            self._canvas.look(self._map, outer, frame=self._frame, lift=lift)
+            self._canvas.look(self._map, outer, frame=self._frame, lift=lift, texture=texture)
             layer = self._canvas.draw(texture, values)
             top, left = tile.top - outer.top, tile.left - outer.left
             rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)

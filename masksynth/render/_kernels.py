@@ -82,6 +82,24 @@ def gather_grid(positions, rows, columns, frame, scale, x, y, z):
 
 
 @njit(cache=True, nogil=True)
+def bound_grid(positions, validity, first_row, end_row, first_column, end_column, step, frame, bounds):
+    """In place: bounds (4,) f4 = least and largest x, least and largest y, in window pixels, of every step-th texel
+    that is there, and of the last row and column."""
+    bounds[0], bounds[1], bounds[2], bounds[3] = np.inf, -np.inf, np.inf, -np.inf
+    for i in range(first_row, end_row + step - 1, step):
+        v = min(i, end_row - 1)
+        for j in range(first_column, end_column + step - 1, step):
+            u = min(j, end_column - 1)
+            if validity[v, u] == 0:
+                continue
+            px, py = positions[v, u, 0], positions[v, u, 1]
+            x = frame[0, 0] * px + frame[0, 1] * py + frame[0, 2]
+            y = frame[1, 0] * px + frame[1, 1] * py + frame[1, 2]
+            bounds[0], bounds[1] = min(bounds[0], x), max(bounds[1], x)
+            bounds[2], bounds[3] = min(bounds[2], y), max(bounds[3], y)
+
+
+@njit(cache=True, nogil=True)
 def lift_grid(rows, columns, height, along, length, x, y, z):
     """Move the vertices off the surface by length times height (S, S) f4, along directions along (G, G, 3) f4 over the
     layout. In place x, y, z (R, C) f4."""
@@ -128,7 +146,7 @@ def clipped_range(a, b, c, last):
 
 @njit(inline="always")
 def draw_cell_half(ax, ay, az, bx, by, bz, cx, cy, cz, area, u, v, du, dv, depth, uv):
-    """Triangle (a, b, c); the texel is (u + du wc, v + dv wb). In place: depth (h, w), uv (h, w, 2)."""
+    """Triangle (a, b, c); the texel is (u + du wc, v + dv wb). In place: depth (h, w), uv (2, h, w)."""
     height, width = depth.shape
     x0, x1 = clipped_range(ax, bx, cx, width - 1)
     y0, y1 = clipped_range(ay, by, cy, height - 1)
@@ -145,15 +163,30 @@ def draw_cell_half(ax, ay, az, bx, by, bz, cx, cy, cz, area, u, v, du, dv, depth
             z = wa * az + wb * bz + wc * cz
             if z > depth[py, px]:
                 depth[py, px] = z
-                uv[py, px, 0] = u + du * wc
-                uv[py, px, 1] = v + dv * wb
+                uv[0, py, px] = u + du * wc
+                uv[1, py, px] = v + dv * wb
+
+
+@njit(inline="always")
+def row_misses(x, y, i, height, width):
+    """True where the cells between vertex rows i and i + 1 all lie on one side outside the window."""
+    x0 = x1 = x[i, 0]
+    y0 = y1 = y[i, 0]
+    for r in range(i, i + 2):
+        for j in range(x.shape[1]):
+            x0, x1 = min(x0, x[r, j]), max(x1, x[r, j])
+            y0, y1 = min(y0, y[r, j]), max(y1, y[r, j])
+    return x1 < -1.0 or y1 < -1.0 or x0 > width or y0 > height
 
 
 @njit(cache=True, nogil=True)
 def draw_grid(x, y, z, rows, columns, cells, depth, uv):
     """Nearest surface at every pixel centre. cells (R-1, C-1) u1: not 0 where drawn. In place: depth (h, w) f4 from
-    -inf, uv (h, w, 2) f4 from NOTHING. Triangles that face away (area >= 0) are not drawn."""
+    -inf, uv (2, h, w) f4 from NOTHING. Triangles that face away (area >= 0) are not drawn."""
+    height, width = depth.shape
     for i in range(cells.shape[0]):
+        if row_misses(x, y, i, height, width):
+            continue
         v0, v1 = np.float32(rows[i]), np.float32(rows[i + 1])
         for j in range(cells.shape[1]):
             if cells[i, j] == 0:
@@ -175,36 +208,43 @@ def draw_grid(x, y, z, rows, columns, cells, depth, uv):
 
 
 @njit(cache=True, nogil=True)
-def find_silhouettes(uv, jump, room, slot, near):
-    """Number the pixels where the surface ends or jumps by more than `jump` texels to a neighbour. In place: slot
-    (h, w) i4, -1 elsewhere and from the room-th on; near (h, w) u1: 1 within 3 px of one. Returns their number."""
+def find_silhouettes(uv, jump, present, room, slot, edge, near):
+    """Number the pixels where the surface ends or jumps by more than `jump` texels to a neighbour, and where a texture
+    that is empty outside `present` (B, B) u1 may be on either side. In place: slot (h, w) i4, -1 elsewhere and from the
+    room-th on; near (h, w) u1: 1 within 3 px of one; edge (h, w) u1 is room. Returns their number."""
     height, width = slot.shape
+    for py in range(height):
+        up, down = max(py - 1, 0), min(py + 1, height - 1)
+        for px in range(width):  # NOTHING is so far off that it jumps by itself; no branches: vector instructions
+            left, right = max(px - 1, 0), min(px + 1, width - 1)
+            u, v = uv[0, py, px], uv[1, py, px]
+            most = max(abs(uv[0, py, left] - u), abs(uv[0, py, right] - u))
+            most = max(most, max(abs(uv[1, py, left] - v), abs(uv[1, py, right] - v)))
+            most = max(most, max(abs(uv[0, up, px] - u), abs(uv[0, down, px] - u)))
+            most = max(most, max(abs(uv[1, up, px] - v), abs(uv[1, down, px] - v)))
+            edge[py, px] = most > jump
+            slot[py, px] = -1
+            near[py, px] = 0
     count = 0
-    limit = jump * jump
-    near[:] = 0
+    per_block, half = np.float32(present.shape[0] / 256.0), np.float32(0.5)
     for py in range(height):
         for px in range(width):
-            slot[py, px] = -1
-            u, v = uv[py, px, 0], uv[py, px, 1]
-            here = u > NOTHING
-            edge = False
-            for k in range(4):
-                ny, nx = py + (k == 0) - (k == 1), px + (k == 2) - (k == 3)
-                if ny < 0 or nx < 0 or ny >= height or nx >= width:
-                    continue
-                there = uv[ny, nx, 0] > NOTHING
-                if here != there:
-                    edge = True
-                elif here:
-                    du, dv = uv[ny, nx, 0] - u, uv[ny, nx, 1] - v
-                    edge = edge or du * du + dv * dv > limit
-            if edge:
-                if count < room:
-                    slot[py, px] = count
-                    for ny in range(max(py - 3, 0), min(py + 4, height)):
-                        for nx in range(max(px - 3, 0), min(px + 4, width)):
-                            near[ny, nx] = 1
-                count += 1
+            if edge[py, px] == 0:
+                continue
+            wanted = False
+            for ny in range(max(py - 1, 0), min(py + 2, height)):
+                for nx in range(max(px - 1, 0), min(px + 2, width)):
+                    u, v = uv[0, ny, nx], uv[1, ny, nx]
+                    if u > NOTHING and present[int((v + half) * per_block), int((u + half) * per_block)] != 0:
+                        wanted = True
+            if not wanted:
+                continue
+            if count < room:
+                slot[py, px] = count
+                for ny in range(max(py - 3, 0), min(py + 4, height)):
+                    for nx in range(max(px - 3, 0), min(px + 4, width)):
+                        near[ny, nx] = 1
+            count += 1
     return count
 
 
@@ -220,6 +260,8 @@ def refine_cell_half(
     wb_x, wb_y = (ay - cy) * -inverse, (cx - ax) * -inverse  # change of the weights per pixel
     wc_x, wc_y = (by - ay) * -inverse, (ax - bx) * -inverse
     size = math.sqrt(abs(du * dv * inverse)) * np.float32(1.0 / SUB)  # texels across a sample
+    reach_b, reach_c = half * (abs(wb_x) + abs(wb_y)), half * (abs(wc_x) + abs(wc_y))  # most a weight gains in a pixel
+    reach_a = half * (abs(wb_x + wc_x) + abs(wb_y + wc_y))
     for py in range(y0, y1 + 1):
         for px in range(x0, x1 + 1):
             k = slot[py, px]
@@ -227,6 +269,9 @@ def refine_cell_half(
                 continue
             x, y = np.float32(px) - ax, np.float32(py) - ay
             wb, wc = wb_x * x + wb_y * y, wc_x * x + wc_y * y
+            wa = one - wb - wc
+            if wb + reach_b < OUTSIDE or wc + reach_c < OUTSIDE or wa + reach_a < OUTSIDE:
+                continue
             for s in range(SUB * SUB):  # written without branches, so that it becomes vector instructions
                 b = wb + wb_x * offsets[0, s] + wb_y * offsets[1, s]
                 c = wc + wc_x * offsets[0, s] + wc_y * offsets[1, s]
@@ -264,7 +309,10 @@ def refine_silhouettes(x, y, z, rows, columns, cells, offsets, slot, near, count
             sub_depth[k, s] = -np.inf
             sub_u[k, s] = NOTHING
             sub_v[k, s] = NOTHING
+    height, width = slot.shape
     for i in range(cells.shape[0]):
+        if row_misses(x, y, i, height, width):
+            continue
         v0, v1 = np.float32(rows[i]), np.float32(rows[i + 1])
         for j in range(cells.shape[1]):
             if cells[i, j] == 0:
@@ -288,6 +336,59 @@ def refine_silhouettes(x, y, z, rows, columns, cells, offsets, slot, near, count
                 )  # fmt: skip
 
 
+@njit(inline="always")
+def along_grid(lines, step, place):
+    """The grid line before `place`, and how far on to the next it is, 0 to 1."""
+    i = min(int(place) // step, len(lines) - 2)
+    return i, (place - np.float32(lines[i])) / np.float32(lines[i + 1] - lines[i])
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def correct_texels(positions, frame, x, y, lines, step, slot, present, uv):
+    """Undo what coarsening the grid did to the texels seen: one Newton step for each pixel off the silhouettes.
+
+    positions (S, S, 3) f4 and frame (2, 3) f4 as in gather_grid; x, y (R, C) f4: the coarse grid as it came from there.
+    The drawn surface is the coarse one; where it puts texel (u, v) and where that truly is differ by a vector, which
+    the change of texels between neighbouring pixels turns into a difference of texels. In place: uv (2, h, w) f4."""
+    height, width = slot.shape
+    per_block, half, one = np.float32(present.shape[0] / 256.0), np.float32(0.5), np.float32(1.0)
+    for py in range(1, height - 1):
+        for px in range(1, width - 1):
+            u, v = uv[0, py, px], uv[1, py, px]
+            if u <= NOTHING or slot[py, px] >= 0:
+                continue
+            if present[int((v + half) * per_block), int((u + half) * per_block)] == 0:
+                continue
+            if uv[0, py, px - 1] <= NOTHING or uv[0, py, px + 1] <= NOTHING:
+                continue  # a silhouette far from any texture
+            if uv[0, py - 1, px] <= NOTHING or uv[0, py + 1, px] <= NOTHING:
+                continue
+            i, fv = along_grid(lines, step, v)
+            j, fu = along_grid(lines, step, u)
+            if fu + fv <= one:
+                cx = x[i, j] + fu * (x[i, j + 1] - x[i, j]) + fv * (x[i + 1, j] - x[i, j])
+                cy = y[i, j] + fu * (y[i, j + 1] - y[i, j]) + fv * (y[i + 1, j] - y[i, j])
+            else:
+                gu, gv = one - fu, one - fv
+                cx = x[i + 1, j + 1] + gu * (x[i + 1, j] - x[i + 1, j + 1]) + gv * (x[i, j + 1] - x[i + 1, j + 1])
+                cy = y[i + 1, j + 1] + gu * (y[i + 1, j] - y[i + 1, j + 1]) + gv * (y[i, j + 1] - y[i + 1, j + 1])
+            k, m = min(int(v), positions.shape[0] - 2), min(int(u), positions.shape[1] - 2)
+            au, av = u - np.float32(m), v - np.float32(k)
+            w11 = au * av
+            w01, w10, w00 = au - w11, av - w11, (one - au) * (one - av)
+            fx = w00 * positions[k, m, 0] + w01 * positions[k, m + 1, 0]
+            fx += w10 * positions[k + 1, m, 0] + w11 * positions[k + 1, m + 1, 0]
+            fy = w00 * positions[k, m, 1] + w01 * positions[k, m + 1, 1]
+            fy += w10 * positions[k + 1, m, 1] + w11 * positions[k + 1, m + 1, 1]
+            dx = frame[0, 0] * fx + frame[0, 1] * fy + frame[0, 2] - cx
+            dy = frame[1, 0] * fx + frame[1, 1] * fy + frame[1, 2] - cy
+            limit = np.float32(step)
+            du = half * ((uv[0, py, px + 1] - uv[0, py, px - 1]) * dx + (uv[0, py + 1, px] - uv[0, py - 1, px]) * dy)
+            dv = half * ((uv[1, py, px + 1] - uv[1, py, px - 1]) * dx + (uv[1, py + 1, px] - uv[1, py - 1, px]) * dy)
+            uv[0, py, px] = min(max(u - min(max(du, -limit), limit), np.float32(0.0)), np.float32(255.0))
+            uv[1, py, px] = min(max(v - min(max(dv, -limit), limit), np.float32(0.0)), np.float32(255.0))
+
+
 # Textures: all levels of a pyramid in one (N, 8) f4 array, level l of side S >> l from row starts[l].
 
 
@@ -301,158 +402,152 @@ def bilinear_place(u, v, side):
 
 
 @njit(inline="always")
-def add_four(texels, k, side, fu, fv, weight, out):
-    """Add weight times the eight channels between four texels, the upper left of which is row k."""
-    one = np.float32(1.0)
-    w00, w01 = weight * (one - fu) * (one - fv), weight * fu * (one - fv)
-    w10, w11 = weight * (one - fu) * fv, weight * fu * fv
-    below = k + side
-    for c in range(CHANNELS):
-        out[c] += w00 * texels[k, c] + w01 * texels[k + 1, c] + w10 * texels[below, c] + w11 * texels[below + 1, c]
+def between(texels, k, side, w00, w01, w10, w11, c):
+    """Channel c between four texels, the upper left of which is row k."""
+    return w00 * texels[k, c] + w01 * texels[k + 1, c] + w10 * texels[k + side, c] + w11 * texels[k + side + 1, c]
 
 
 @njit(inline="always")
-def add_texel(texels, starts, sides, u, v, size, weight, out):
-    """Add weight times the texture around texel (u, v) of the 256 layout, over `size` of its texels.
+def probe_silhouette(sub_u, sub_v, sub_size, n, jump, probes):
+    """Lookups for silhouette pixel n into probes (16, 4) f4: u, v, size, weight; how many there are.
 
-    Between two levels of the pyramid the middle half of the way is mixed, the rest taken from the nearer one.
+    Four samples side by side take one lookup at their mean where they are of one sheet, else one each.
     """
-    one, half, zero = np.float32(1.0), np.float32(0.5), np.float32(0.0)
-    top = len(starts) - 1
-    level = np.float32(math.log2(max(size * np.float32(sides[0]) * np.float32(1.0 / 256.0), one)))
-    low = min(int(level), top)
-    t = min(max((level - np.float32(low)) * np.float32(2.0) - half, zero), one)
-    if low == top:
-        t = zero
-    if t < one:
-        side = sides[low]
-        scale = np.float32(side) * np.float32(1.0 / 256.0)
-        k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, side)
-        add_four(texels, starts[low] + k, side, fu, fv, weight * (one - t), out)
-    if t > zero:
-        side = sides[low + 1]
-        scale = np.float32(side) * np.float32(1.0 / 256.0)
-        k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, side)
-        add_four(texels, starts[low + 1] + k, side, fu, fv, weight * t, out)
-
-
-@njit(inline="always")
-def add_lit(light, side, u, v, texel, lamp, out):
-    """Add a texel in the light at (u, v) to out (5): red, green, blue, alpha, shadow. lamp (8) f4 is room."""
-    alpha = texel[3]
-    if alpha > np.float32(0.0):
-        one, half = np.float32(1.0), np.float32(0.5)
-        scale = np.float32(side) * np.float32(1.0 / 256.0)
-        k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, side)
-        for c in range(CHANNELS):
-            lamp[c] = np.float32(0.0)
-        add_four(light, k, side, fu, fv, one, lamp)
-        # A slope of the mask's relief turns its normal: to first order the light changes by slope times gradient.
-        relief = one + (texel[5] * lamp[3] + texel[6] * lamp[4]) / alpha
-        relief = min(max(relief, np.float32(0.4)), np.float32(1.6))
-        out[0] += texel[0] * lamp[0] * relief
-        out[1] += texel[1] * lamp[1] * relief
-        out[2] += texel[2] * lamp[2] * relief
-    out[3] += alpha
-    out[4] += texel[4]
-
-
-@njit(inline="always")
-def add_samples(u, v, size, weight, texels, starts, sides, light, side, present, texel, lamp, out):
-    per_block, half = np.float32(present.shape[0] / 256.0), np.float32(0.5)
-    if present[int((v + half) * per_block), int((u + half) * per_block)] != 0:
-        for c in range(CHANNELS):
-            texel[c] = 0.0
-        add_texel(texels, starts, sides, u, v, size, weight, texel)
-        add_lit(light, side, u, v, texel, lamp, out)
-
-
-@njit
-def add_quarter(sub_u, sub_v, sub_size, s, jump, texels, starts, sides, light, side, present, texel, lamp, out):
-    """Add a quarter of a silhouette pixel, samples s, s + 1, s + SUB, s + SUB + 1 of it, to out."""
     share = np.float32(1.0 / (SUB * SUB))
-    count, u, v, size = 0, np.float32(0.0), np.float32(0.0), np.float32(0.0)
-    low_u = low_v = np.float32(1e30)
-    high_u = high_v = np.float32(-1e30)
-    for j in range(4):
-        n = s + (j // 2) * SUB + j % 2
-        if sub_u[n] > NOTHING:
-            count += 1
-            u, v, size = u + sub_u[n], v + sub_v[n], max(size, sub_size[n])
-            low_u, high_u = min(low_u, sub_u[n]), max(high_u, sub_u[n])
-            low_v, high_v = min(low_v, sub_v[n]), max(high_v, sub_v[n])
-    if count == 0:
-        return
-    if high_u - low_u <= jump and high_v - low_v <= jump:
-        mean = np.float32(1.0) / np.float32(count)
-        weight = np.float32(count) * share
-        add_samples(
-            u * mean, v * mean, size * np.float32(2.0), weight, texels, starts, sides, light, side, present,
-            texel, lamp, out,
-        )  # fmt: skip
-        return
-    for j in range(4):
-        n = s + (j // 2) * SUB + j % 2
-        if sub_u[n] > NOTHING:
-            add_samples(
-                sub_u[n], sub_v[n], sub_size[n], share, texels, starts, sides, light, side, present, texel, lamp, out
-            )
+    found = 0
+    for quarter in range(4):
+        first = (quarter // 2) * 2 * SUB + (quarter % 2) * 2
+        begun = found
+        u, v, size = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        low_u = low_v = np.float32(1e30)
+        high_u = high_v = np.float32(-1e30)
+        for j in range(4):
+            s = first + (j // 2) * SUB + j % 2
+            su, sv = sub_u[n, s], sub_v[n, s]
+            if su > NOTHING:
+                probes[found, 0], probes[found, 1], probes[found, 2], probes[found, 3] = su, sv, sub_size[n, s], share
+                found += 1
+                u, v, size = u + su, v + sv, max(size, sub_size[n, s])
+                low_u, high_u = min(low_u, su), max(high_u, su)
+                low_v, high_v = min(low_v, sv), max(high_v, sv)
+        if found > begun + 1 and high_u - low_u <= jump and high_v - low_v <= jump:
+            mean = np.float32(1.0) / np.float32(found - begun)
+            probes[begun, 0], probes[begun, 1] = u * mean, v * mean
+            probes[begun, 2], probes[begun, 3] = size * np.float32(2.0), np.float32(found - begun) * share
+            found = begun + 1
+    return found
+
+
+@njit(inline="always")
+def probe_surface(uv, py, px, probes):
+    """As probe_silhouette for a pixel whose neighbours within the window are seen, and of the same sheet: one to four
+    lookups along the longer side of its footprint, of the size of the shorter one."""
+    height, width = uv.shape[1], uv.shape[2]
+    half, one = np.float32(0.5), np.float32(1.0)
+    x0, x1 = max(px - 1, 0), min(px + 1, width - 1)
+    y0, y1 = max(py - 1, 0), min(py + 1, height - 1)
+    over_x = half if x1 - x0 == 2 else one
+    over_y = half if y1 - y0 == 2 else one
+    ux, vx = (uv[0, py, x1] - uv[0, py, x0]) * over_x, (uv[1, py, x1] - uv[1, py, x0]) * over_x
+    uy, vy = (uv[0, y1, px] - uv[0, y0, px]) * over_y, (uv[1, y1, px] - uv[1, y0, px]) * over_y
+    longer, shorter = ux * ux + vx * vx, uy * uy + vy * vy
+    if shorter > longer:
+        ux, vx, longer, shorter = uy, vy, shorter, longer
+    count = 1
+    if longer > shorter * np.float32(2.9) and longer > np.float32(2.9):
+        longer, shorter = math.sqrt(longer), math.sqrt(shorter)
+        count = min(int(longer / max(shorter, one) + np.float32(0.3)), 4)
+        share = one / np.float32(count)
+        size = max(shorter, longer * share)
+    else:
+        share = one
+        size = math.sqrt(math.sqrt(longer * shorter))
+    for p in range(count):
+        t = (np.float32(p) + half) * share - half
+        probes[p, 0], probes[p, 1] = uv[0, py, px] + ux * t, uv[1, py, px] + vx * t
+        probes[p, 2], probes[p, 3] = size, share
+    return count
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def draw_lit(uv, slot, sub_u, sub_v, sub_size, jump, texels, starts, sides, light, side, present, work, layer):
+def draw_lit(
+    uv, slot, sub_u, sub_v, sub_size, jump, texels, starts, sides, grey, relief, light, side, present, probes, layer
+):
     """Draw a texture, in its light, over a visible surface.
 
-    uv (h, w, 2), slot (h, w), sub_u, sub_v, sub_size (E, n) as draw_grid and refine_silhouettes leave them; samples
+    uv (2, h, w), slot (h, w), sub_u, sub_v, sub_size (E, n) as draw_grid and refine_silhouettes leave them; samples
     less than `jump` texels apart are of one sheet; texels (N, 8) f4: premultiplied red, green, blue, alpha, shadow,
-    slope along u and v (premultiplied), nothing; light (side * side, 8) f4: red, green, blue, change of light with
-    slope along u and v; present (B, B) u1: 0 where the texture is empty for sure; work (3, 8) f4. In place: layer
-    (h, w, 5) f4."""
+    slope along u and v (premultiplied), nothing; grey: the three colours are one; relief: there are slopes; light
+    (side * side, 8) f4: red, green, blue, change of light with slope along u and v; present (B, B) u1: 0 where the
+    texture is empty for sure; probes (16, 4) f4 is room. In place: layer (h, w, 5) f4. One function on purpose: a call
+    that takes ten arrays costs more than a lookup."""
     height, width = slot.shape
-    per_block = np.float32(present.shape[0] / 256.0)
-    half, one = np.float32(0.5), np.float32(1.0)
-    texel, lamp, out = work[0], work[1], work[2]
+    top = len(starts) - 1
+    per_block, per_light = np.float32(present.shape[0] / 256.0), np.float32(side) * np.float32(1.0 / 256.0)
+    fine = np.float32(sides[0]) * np.float32(1.0 / 256.0)
+    zero, half, one, two = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(2.0)
     for py in range(height):
         for px in range(width):
-            k = slot[py, px]
-            u, v = uv[py, px, 0], uv[py, px, 1]
-            if k < 0 and (u <= NOTHING or present[int((v + half) * per_block), int((u + half) * per_block)] == 0):
-                for c in range(5):
-                    layer[py, px, c] = 0.0
-                continue
-            for c in range(CHANNELS):
-                out[c] = 0.0
-                texel[c] = 0.0
-            if k >= 0:
-                for quarter in range(4):
-                    # Four samples side by side: one lookup at their mean where they are of one sheet, else one each.
-                    s = (quarter // 2) * 2 * SUB + (quarter % 2) * 2
-                    add_quarter(
-                        sub_u[k], sub_v[k], sub_size[k], s, jump, texels, starts, sides, light, side, present,
-                        texel, lamp, out,
-                    )  # fmt: skip
-            else:
-                # No silhouette here: the neighbours within the window are seen, and of the same sheet.
-                x0, x1 = max(px - 1, 0), min(px + 1, width - 1)
-                y0, y1 = max(py - 1, 0), min(py + 1, height - 1)
-                over_x = half if x1 - x0 == 2 else one
-                over_y = half if y1 - y0 == 2 else one
-                ux, vx = (uv[py, x1, 0] - uv[py, x0, 0]) * over_x, (uv[py, x1, 1] - uv[py, x0, 1]) * over_x
-                uy, vy = (uv[y1, px, 0] - uv[y0, px, 0]) * over_y, (uv[y1, px, 1] - uv[y0, px, 1]) * over_y
-                longer, shorter = ux * ux + vx * vx, uy * uy + vy * vy
-                if shorter > longer:
-                    ux, vx, longer, shorter = uy, vy, shorter, longer
-                longer, shorter = np.float32(math.sqrt(longer)), np.float32(math.sqrt(shorter))
-                # Along the longer side of the footprint, one to four lookups of the size of the shorter one.
-                probes = min(int(longer / max(shorter, one) + np.float32(0.3)), 4)
-                if probes <= 1:
-                    add_texel(texels, starts, sides, u, v, np.float32(math.sqrt(longer * shorter)), one, texel)
-                else:
-                    share = one / np.float32(probes)
-                    size = max(shorter, longer * share)
-                    for p in range(probes):
-                        t = (np.float32(p) + half) * share - half
-                        add_texel(texels, starts, sides, u + ux * t, v + vx * t, size, share, texel)
-                add_lit(light, side, u, v, texel, lamp, out)
-            for c in range(5):
-                layer[py, px, c] = out[c]
+            red = green = blue = alpha = shadow = zero
+            count = 0
+            if slot[py, px] >= 0:
+                count = probe_silhouette(sub_u, sub_v, sub_size, slot[py, px], jump, probes)
+            elif uv[0, py, px] > NOTHING:
+                u, v = uv[0, py, px], uv[1, py, px]
+                if present[int((v + half) * per_block), int((u + half) * per_block)] != 0:
+                    count = probe_surface(uv, py, px, probes)
+            for p in range(count):
+                u = min(max(probes[p, 0], zero), np.float32(255.0))
+                v = min(max(probes[p, 1], zero), np.float32(255.0))
+                if present[int((v + half) * per_block), int((u + half) * per_block)] == 0:
+                    continue
+                # Between two levels the middle third of the way is mixed, the rest taken from the nearer one; size - 1
+                # stands for the logarithm of size between 1 and 2.
+                size, low = probes[p, 2] * fine, 0
+                while size > two and low < top:
+                    size *= half
+                    low += 1
+                t = min(max((size - one) * np.float32(3.0) - one, zero), one)
+                if low == top:
+                    t = zero
+                r = g = b = a = d = su = sv = zero
+                for step in range(2):
+                    weight = t if step == 1 else one - t
+                    if weight == zero:
+                        continue
+                    across = sides[low + step]
+                    scale = np.float32(across) * np.float32(1.0 / 256.0)
+                    k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, across)
+                    k += starts[low + step]
+                    w11 = weight * fu * fv
+                    w01, w10, w00 = weight * fu - w11, weight * fv - w11, weight * (one - fu) * (one - fv)
+                    r += between(texels, k, across, w00, w01, w10, w11, 0)
+                    if not grey:
+                        g += between(texels, k, across, w00, w01, w10, w11, 1)
+                        b += between(texels, k, across, w00, w01, w10, w11, 2)
+                    a += between(texels, k, across, w00, w01, w10, w11, 3)
+                    d += between(texels, k, across, w00, w01, w10, w11, 4)
+                    if relief:
+                        su += between(texels, k, across, w00, w01, w10, w11, 5)
+                        sv += between(texels, k, across, w00, w01, w10, w11, 6)
+                share = probes[p, 3]
+                shadow += share * d
+                if a <= zero:
+                    continue
+                alpha += share * a
+                k, fu, fv = bilinear_place((u + half) * per_light - half, (v + half) * per_light - half, side)
+                w11 = fu * fv
+                w01, w10, w00 = fu - w11, fv - w11, (one - fu) * (one - fv)
+                # A slope of the relief turns the mask's normal: to first order light changes by slope times gradient.
+                if su != zero or sv != zero:
+                    along = su * between(light, k, side, w00, w01, w10, w11, 3)
+                    along += sv * between(light, k, side, w00, w01, w10, w11, 4)
+                    share *= min(max(one + along / a, np.float32(0.4)), np.float32(1.6))
+                red += share * r * between(light, k, side, w00, w01, w10, w11, 0)
+                if not grey:
+                    green += share * g * between(light, k, side, w00, w01, w10, w11, 1)
+                    blue += share * b * between(light, k, side, w00, w01, w10, w11, 2)
+            if grey:
+                green, blue = red, red
+            layer[py, px, 0], layer[py, px, 1], layer[py, px, 2] = red, green, blue
+            layer[py, px, 3], layer[py, px, 4] = alpha, shadow

@@ -18,11 +18,12 @@ from masksynth.arrays import UV_SIZE, Matrix, PositionMap
 from masksynth.render import _kernels
 from masksynth.render.pyramid import Pyramid
 
-LARGEST_CELL_PX = 2.0  # the UV grid is coarsened until a cell of two triangles is about this wide
-STEPS = (8, 4, 2, 1)
+LARGEST_CELL_PX = 3.0  # the UV grid is coarsened until a cell of two triangles is about this wide
+STEPS = (8, 6, 4, 3, 2, 1)
 SILHOUETTE_JUMP = (
     4.0  # times the mean number of texels a pixel spans: more than that between neighbours is a silhouette
 )
+WINDOW_STEP = 4  # texels between those that bound a window
 PRESENCE_LIMIT = 6.0  # texels a pixel; above, the block of margin in Pyramid.present may be too little
 
 _EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
@@ -73,7 +74,7 @@ class Canvas:
     """
 
     def __init__(self) -> None:
-        self.uv = np.zeros((0, 0, 2), np.float32)  # (h, w, 2) texel seen, -1e30 where none
+        self.uv = np.zeros((2, 0, 0), np.float32)  # (2, h, w) u and v of the texel seen, -1e30 where none
         self.slot = np.zeros((0, 0), np.int32)  # (h, w) number of a silhouette pixel, else -1
         self.layer = np.zeros((0, 0, 5), np.float32)  # (h, w, 5) premultiplied red, green, blue; alpha; shadow
         self._depth = np.zeros((0, 0), np.float32)
@@ -82,11 +83,11 @@ class Canvas:
         self._sub_u = np.zeros((0, _kernels.SUB**2), np.float32)
         self._sub_v = np.zeros((0, _kernels.SUB**2), np.float32)
         self._sub_size = np.zeros((0, _kernels.SUB**2), np.float32)
-        self._near = np.zeros((0, 0), np.uint8)
+        self._near = self._edge = np.zeros((0, 0), np.uint8)
         self._grids = {step: _Grid(step) for step in STEPS}
         self._texels_per_px = 1.0
         self._jump = np.float32(1.0)
-        self._work = np.zeros((3, _kernels.CHANNELS), np.float32)
+        self._probes = np.zeros((_kernels.SUB**2, 4), np.float32)
 
     def look(
         self,
@@ -95,6 +96,7 @@ class Canvas:
         *,
         frame: Matrix | None = None,
         lift: Lift | None = None,
+        texture: Pyramid | None = None,
         step: int | None = None,
     ) -> None:
         """Find which texel each pixel of `window` sees.
@@ -107,6 +109,8 @@ class Canvas:
             Similarity from photo pixels to those of the picture that is drawn; none where that is the photo.
         lift : Lift, optional
             Draw a surface that stands off.
+        texture : Pyramid, optional
+            Look closely only where this texture may be; no other can then be drawn.
         step : 1, 2, 4 or 8, optional
             Every so many texels are a vertex; by the size of the face where not given.
         """
@@ -117,30 +121,44 @@ class Canvas:
             step = next((s for s in STEPS if s * px_per_texel <= LARGEST_CELL_PX), 1)
         moved = matrix.astype(np.float64).copy()
         moved[:, 2] -= (window.left, window.top)
+        small = moved.astype(np.float32)
         grid = self._grids[step]
         cells = grid_cells(position_map.validity, step)
         _kernels.gather_grid(
-            position_map.positions, grid.rows, grid.columns, moved.astype(np.float32), np.float32(scale),
+            position_map.positions, grid.rows, grid.columns, small, np.float32(scale),
             grid.x, grid.y, grid.z,
         )  # fmt: skip
         if lift is not None:
+            grid.flat_x[:], grid.flat_y[:] = grid.x, grid.y
             _kernels.lift_grid(
                 grid.rows, grid.columns, lift.height, lift.along, np.float32(lift.length), grid.x, grid.y, grid.z
             )
-        self._depth, self.uv, self.slot, self.layer, self._near = self._pixels.of(window.height, window.width)
+        self._depth, self.uv, self.slot, self.layer, self._near, self._edge = self._pixels.of(
+            window.height, window.width
+        )
         self._depth.fill(-np.inf)
         self.uv.fill(_kernels.NOTHING)
         _kernels.draw_grid(grid.x, grid.y, grid.z, grid.rows, grid.columns, cells, self._depth, self.uv)
         self._texels_per_px = 1.0 / max(px_per_texel, 1e-6)
         self._jump = np.float32(SILHOUETTE_JUMP * self._texels_per_px + 1.0)
-        count = _kernels.find_silhouettes(self.uv, self._jump, len(self._sub_depth), self.slot, self._near)
+        present = self._presence(texture)
+        count = _kernels.find_silhouettes(
+            self.uv, self._jump, present, len(self._sub_depth), self.slot, self._edge, self._near
+        )
         if count > len(self._sub_depth):
             self._make_room(count)
-            count = _kernels.find_silhouettes(self.uv, self._jump, len(self._sub_depth), self.slot, self._near)
+            count = _kernels.find_silhouettes(
+                self.uv, self._jump, present, len(self._sub_depth), self.slot, self._edge, self._near
+            )
         _kernels.refine_silhouettes(
             grid.x, grid.y, grid.z, grid.rows, grid.columns, cells, _OFFSETS, self.slot, self._near, count,
             self._sub_depth, self._sub_u, self._sub_v, self._sub_size,
         )  # fmt: skip
+        if step > 1:
+            flat = (grid.x, grid.y) if lift is None else (grid.flat_x, grid.flat_y)
+            _kernels.correct_texels(
+                position_map.positions, small, *flat, grid.rows, step, self.slot, present, self.uv
+            )  # fmt: skip
 
     def draw(self, texture: Pyramid, light: npt.NDArray[np.float32] = FLAT_LIGHT) -> npt.NDArray[np.float32]:
         """Draw a texture, in its light, over what the last `look` saw.
@@ -156,13 +174,18 @@ class Canvas:
         layer : (h, w, 5) float32
             Red, green, blue premultiplied by alpha; alpha; shadow. A view that the next call overwrites.
         """
-        present = texture.present if self._texels_per_px < PRESENCE_LIMIT else _EVERYWHERE
+        present = self._presence(texture)
         side = int(np.sqrt(len(light)))
         _kernels.draw_lit(
             self.uv, self.slot, self._sub_u, self._sub_v, self._sub_size, self._jump, texture.texels, texture.starts,
-            texture.sides, light, side, present, self._work, self.layer,
+            texture.sides, texture.grey, texture.relief, light, side, present, self._probes, self.layer,
         )  # fmt: skip
         return self.layer
+
+    def _presence(self, texture: Pyramid | None) -> npt.NDArray[np.uint8]:
+        if texture is None or self._texels_per_px >= PRESENCE_LIMIT:
+            return _EVERYWHERE
+        return texture.present
 
     def _make_room(self, count: int) -> None:
         room = int(count * 1.5) + 64
@@ -172,6 +195,7 @@ class Canvas:
         self._sub_size = np.zeros((room, _kernels.SUB**2), np.float32)
 
 
+_IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 _STEP = (np.arange(_kernels.SUB, dtype=np.float32) + 0.5) / _kernels.SUB - 0.5
 _OFFSETS = np.stack([np.tile(_STEP, _kernels.SUB), np.repeat(_STEP, _kernels.SUB)]).astype(np.float32)
 _EVERYWHERE = np.ones((32, 32), np.uint8)
@@ -190,10 +214,11 @@ class _Buffer:
         flat = self._flat.reshape(-1)
         return (
             flat[:count].reshape(height, width),
-            flat[count : 3 * count].reshape(height, width, 2),
+            flat[count : 3 * count].reshape(2, height, width),
             flat[3 * count : 4 * count].view(np.int32).reshape(height, width),
             flat[4 * count : 9 * count].reshape(height, width, 5),
             flat[9 * count : 10 * count].view(np.uint8)[:count].reshape(height, width),
+            flat[9 * count : 10 * count].view(np.uint8)[count : 2 * count].reshape(height, width),
         )
 
 
@@ -203,7 +228,7 @@ class _Grid:
     def __init__(self, step: int) -> None:
         self.rows = self.columns = grid_lines(step)
         shape = (len(self.rows), len(self.columns))
-        self.x, self.y, self.z = (np.zeros(shape, np.float32) for _ in range(3))
+        self.x, self.y, self.z, self.flat_x, self.flat_y = (np.zeros(shape, np.float32) for _ in range(5))
 
 
 def grid_lines(step: int) -> npt.NDArray[np.int64]:
@@ -258,15 +283,19 @@ def window_of(
     `extent` is first row, end row, first column, end column of the layout, as in `Pyramid`; `frame` as in
     `Canvas.look`.
     """
-    rows, columns = slice(None), slice(None)
-    if extent is not None:
-        rows, columns = slice(max(extent[0] - 1, 0), extent[1] + 1), slice(max(extent[2] - 1, 0), extent[3] + 1)
-    present = position_map.validity[rows, columns] > 0
-    points = position_map.positions[rows, columns][present][:, :2]
-    if not len(points):
+    if extent is None:
+        extent = (0, UV_SIZE, 0, UV_SIZE)
+    bounds = np.zeros(4, np.float32)
+    matrix = _IDENTITY if frame is None else np.asarray(frame, np.float32)
+    _kernels.bound_grid(
+        position_map.positions, position_map.validity,
+        max(extent[0] - 1, 0), min(extent[1] + 1, UV_SIZE), max(extent[2] - 1, 0), min(extent[3] + 1, UV_SIZE),
+        WINDOW_STEP, matrix, bounds,
+    )  # fmt: skip
+    if not np.isfinite(bounds).all():
         return Window(0, 0, 0, 0)
-    if frame is not None:
-        points = points @ frame[:, :2].T.astype(np.float32) + frame[:, 2].astype(np.float32)
-    left, top = np.clip(np.floor(points.min(0)) - 1, 0, (shape[1], shape[0])).astype(int)
-    right, bottom = np.clip(np.ceil(points.max(0)) + 2, 0, (shape[1], shape[0])).astype(int)
-    return Window(int(left), int(top), max(int(right - left), 0), max(int(bottom - top), 0))
+    # Between the texels that were looked at the surface reaches a little further.
+    margin = 2 + WINDOW_STEP * texel_spacing(position_map) * float(np.hypot(matrix[0, 0], matrix[0, 1]))
+    left, right = np.clip([np.floor(bounds[0] - margin), np.ceil(bounds[1] + margin)], 0, shape[1]).astype(int)
+    top, bottom = np.clip([np.floor(bounds[2] - margin), np.ceil(bounds[3] + margin)], 0, shape[0]).astype(int)
+    return Window(int(left), int(top), int(right - left), int(bottom - top))

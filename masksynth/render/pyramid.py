@@ -24,6 +24,8 @@ class Pyramid:
     starts: npt.NDArray[np.int64]  # (L,) first row of each level
     sides: npt.NDArray[np.int64]  # (L,)
     present: npt.NDArray[np.uint8]  # (32, 32) not 0 where alpha or shadow may be above 0, one block of margin
+    grey: bool  # the three colours are one, and light has one colour for it
+    relief: bool  # there are slopes
     extent: tuple[int, int, int, int]  # first row, end row, first column, end column in the 256 layout; 0s where empty
 
 
@@ -81,7 +83,15 @@ def build_pyramid(
     starts = np.concatenate([[0], np.cumsum(sides[:-1] ** 2)]).astype(np.int64)
     texels = np.concatenate([level.reshape(-1, CHANNELS) for level in levels])
     visible = (covers > 0) | (shade > 0)
-    return Pyramid(np.ascontiguousarray(texels), starts, sides, _present(visible), _extent(visible))
+    return Pyramid(
+        np.ascontiguousarray(texels),
+        starts,
+        sides,
+        _present(visible),
+        colour.ndim == 2,
+        slope is not None,
+        _extent(visible),
+    )
 
 
 def _present(visible: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

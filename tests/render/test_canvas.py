@@ -39,10 +39,10 @@ def test_visible_texels_agree_with_the_plain_z_buffer(yaw):
     fragments, triangles = plain(face)
     v, u = np.divmod(np.arange(UV_SIZE**2), UV_SIZE)
     texels = fragments.interpolate(np.stack([u, v], 1), triangles)
-    seen = canvas.uv[..., 0] > -1
+    seen = canvas.uv[0] > -1
     assert (seen & ~fragments.covered).mean() < 0.003  # cells that are only partly in the layout
     assert not (fragments.covered & ~seen).any()
-    off = np.abs(canvas.uv - texels).max(-1)[seen & fragments.covered]
+    off = np.abs(np.moveaxis(canvas.uv, 0, 2) - texels).max(-1)[seen & fragments.covered]
     assert np.mean(off > 0.01) < 0.003
 
 
