@@ -18,7 +18,7 @@ from masksynth.arrays import UV_SIZE, Matrix, PositionMap
 from masksynth.render import _kernels
 from masksynth.render.pyramid import Pyramid
 
-LARGEST_CELL_PX = 3.0  # the UV grid is coarsened until a cell of two triangles is about this wide
+LARGEST_CELL_PX = 2.8  # the UV grid is coarsened until a cell of two triangles is about this wide
 STEPS = (8, 6, 4, 3, 2, 1)
 SILHOUETTE_JUMP = (
     4.0  # times the mean number of texels a pixel spans: more than that between neighbours is a silhouette
