@@ -27,6 +27,9 @@ POINTS = 468
 REGION = 1.5  # side of the region in longer sides of the face's box
 OUTER_EYES = (33, 263)  # image-left, image-right
 MIN_PRESENCE = 0.5
+DEPTH_TILT = 0.12
+"""The network's depth leans: on faces of known geometry it makes the pitch some 7° too low, as if everything below the
+middle of the face lay this much farther away a pixel (benchmarks/reconstruction.py). Taken out again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class FaceMesh:
         points = raw.reshape(POINTS, 3).astype(np.float64)
         # The network counts pixels from the corner of the input; its z grows away from the camera.
         xy = (points[:, :2] - 0.5) @ photo_from_crop[:, :2].T + photo_from_crop[:, 2]
-        z = -points[:, 2:] * (region.side / SIDE)
+        below = points[:, 1:2] - points[:, 1:2].mean()
+        z = (DEPTH_TILT * below - points[:, 2:]) * (region.side / SIDE)
         presence = float(1 / (1 + np.exp(-np.clip(logit.reshape(-1)[0], -80, 80))))
         return MeshFit(np.concatenate([xy, z], axis=1).astype(np.float32), presence)
 
