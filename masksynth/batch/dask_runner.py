@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from masksynth.batch.folder import Job
 from masksynth.batch.locks import Heartbeat, Holder, try_lock
-from masksynth.batch.part import PartForm, PhotoFunction, write_part
+from masksynth.batch.part import WRITING, PartForm, PhotoFunction, write_part
 from masksynth.batch.plan import decode_photo
 from masksynth.batch.work import clear_part, part_lock, part_task
 from masksynth.batch.worker import load_function
@@ -134,9 +134,10 @@ def _marker(folder: Path, k: int) -> Iterator[Any]:
 
 def _last_photo(folder: Path, k: int) -> int | None:
     try:
-        return int((folder / f"{k:05d}.at").read_text())
+        number = int((folder / f"{k:05d}.at").read_text())
     except (OSError, ValueError):
         return None
+    return number if number != WRITING else None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import h5py
@@ -21,12 +22,14 @@ import numpy.typing as npt
 
 from masksynth.arrays import Spectrum
 from masksynth.batch.plan import PlannedPhoto
-from masksynth.errors import MasksynthError, OutputError, StoreError
+from masksynth.errors import BatchError, MasksynthError, OutputError, StoreError
 from masksynth.files import atomic_path
+from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import COLUMNS, MASKED_ONLY, SPECTRA, ContentHash, Kind, Rows, image_shape
-from masksynth.store.writer import LIBVER, writing
+from masksynth.store.writer import writing
 
 PART_SCHEMA = "masksynth-part/1"
+WRITING = -1  # in place of a photo's number: the photos are done, the part is being closed
 BLOCK = 64  # rows written together; bounds the memory of a worker
 
 _ROW_COLUMNS = {name: form for name, form in COLUMNS.items() if name != "source"}  # the plan knows the source
@@ -46,7 +49,11 @@ class Row:
 
 
 class PhotoFunction(Protocol):
-    """Makes the rows of a photo, one a slot. Raises MasksynthError with a reason where it cannot."""
+    """Makes the rows of a photo, one a slot.
+
+    Raises MasksynthError with a reason where it cannot; OutputError and BatchError end the run, all others skip the
+    photo.
+    """
 
     seconds: dict[str, float]  # stage → seconds spent so far
 
@@ -97,7 +104,7 @@ def write_part(
     refused : photo number → reason, optional
         Photos that are skipped unseen.
     at : called with a photo's number
-        Before the photo is looked at, so that it can be named if this process dies.
+        Before the photo is looked at, so that it can be named if this process dies; with WRITING after the last one.
     log : called with text
         With the traceback of an error nobody foresaw; the photo is skipped all the same.
 
@@ -105,6 +112,8 @@ def write_part(
     ------
     OutputError
         If the part cannot be written.
+    BatchError
+        If `function` says that no photo can be done any more.
     """
     refused = refused or {}
     started = dict(function.seconds)
@@ -117,7 +126,7 @@ def write_part(
             try:
                 rows = function(photo)
             except MasksynthError as error:
-                if isinstance(error, OutputError):
+                if isinstance(error, (OutputError, BatchError)):
                     raise
                 writer.skip(photo, _reason(str(error), form.root, photo.path))
             except Exception as error:
@@ -125,6 +134,7 @@ def write_part(
                 writer.skip(photo, f"unforeseen error ({_reason(repr(error), form.root, photo.path)})")
             else:
                 writer.add(photo, rows)
+        at(WRITING)
         begun = time.perf_counter()
         writer.finish()
         function.seconds["write"] = function.seconds.get("write", 0.0) + writer.seconds + time.perf_counter() - begun
@@ -136,7 +146,8 @@ def write_part(
 class _PartWriter:
     def __init__(self, path: Path, k: int, photos: Sequence[PlannedPhoto], form: PartForm) -> None:
         self._form, self.rows, self.skipped, self.seconds = form, 0, 0, 0.0
-        self._file = h5py.File(path, "w", libver=LIBVER, locking=False)
+        self._guard = Hdf5File(path)
+        self._file = self._guard.h5
         self._file.attrs["k"], self._file.attrs["plan_sha256"] = k, form.plan_sha256
         self._waiting: dict[Spectrum, list[tuple[PlannedPhoto, int, Row]]] = {spectrum: [] for spectrum in SPECTRA}
         self._written = dict.fromkeys(SPECTRA, 0)
@@ -154,8 +165,10 @@ class _PartWriter:
     def __enter__(self) -> _PartWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._guard.__exit__(kind, error, trace)
 
     def skip(self, photo: PlannedPhoto, reason: str) -> None:
         self._lost.append((photo.number, reason))
@@ -214,6 +227,7 @@ class _PartWriter:
         for name, values in columns.items():
             self._file[spectrum][name][start : start + len(rows)] = values
             self._hashes[f"{spectrum}/{name}"].update(values)
+        self._guard.check()
         self._written[spectrum] = start + len(rows)
         waiting.clear()
         self.seconds += time.perf_counter() - begun

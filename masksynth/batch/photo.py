@@ -18,8 +18,8 @@ from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.detect import load_detector
-from masksynth.errors import BatchError, NoFaceError
-from masksynth.photos import read_photo
+from masksynth.errors import BatchError, NoFaceError, PhotoError
+from masksynth.photos import Photo, read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
@@ -60,7 +60,7 @@ class PhotoWalk:
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
         """The rows of `photo`, one a slot. Raises PhotoError or NoFaceError with the reason where there are none."""
         with self._timed("decode"):
-            read = read_photo(self.root / photo.path)
+            read = self._read(photo)
         with self._timed("find face"):
             face = self._face(read.rgb, photo)
         if photo.slots[0].mask == UNMASKED:
@@ -82,6 +82,17 @@ class PhotoWalk:
             )
         pose, score = face.pose.degrees, face.score
         return [Row(m.image, m.landmarks, pose, score, m.clean, m.alpha, m.touched.view(np.uint8)) for m in made]
+
+    def _read(self, photo: PlannedPhoto) -> Photo:
+        try:
+            return read_photo(self.root / photo.path)
+        except PhotoError:
+            if not self.root.is_dir():  # not this photo's fault: the share is gone
+                raise BatchError(
+                    f"{self.root}: the folder of the data set is gone. What is done is kept; use the same command to "
+                    "go on when it is back."
+                ) from None
+            raise
 
     def _face(self, rgb: Photo8, photo: PlannedPhoto) -> Reconstruction:
         """The face that the data set means: nearest to its points where it ships any, else the largest."""

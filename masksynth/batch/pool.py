@@ -17,12 +17,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from masksynth import errors
-from masksynth.batch.worker import THREAD_VARIABLES
+from masksynth.batch.part import WRITING
 from masksynth.errors import BatchError, MasksynthError
 
 DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
-DEATHS_IDLE = 3  # workers that die one after the other without having seen a photo end the run
+DEATHS_IDLE = 3  # so many workers that die with a part in hand, but not at a photo, end the run
 WAIT_S = 1.0  # between looks for parts that another run holds
+
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Set to 1 in a worker: one process a core leaves nothing to more threads."""
 
 
 class Parts(Protocol):
@@ -58,7 +68,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._deaths: Counter[int] = Counter()
-        self._idle_deaths = 0
+        self._idle_deaths: Counter[int | None] = Counter()
 
     def run(self, parts: Parts, advance: Callable[[int], None] = lambda _: None) -> None:
         """Do all parts; `advance` is told of photos as they are done, negative where a part has to be done again.
@@ -118,8 +128,7 @@ class Pool:
                 if worker.photo is not None:
                     worker.seen += 1
                     advance(1)
-                worker.photo = message["at"]
-                self._idle_deaths = 0
+                worker.photo = message["at"] if message["at"] != WRITING else None
             elif "done" in message:
                 advance(1 if worker.photo is not None else 0)
                 worker.photo, worker.part, worker.seen = None, None, 0
@@ -135,9 +144,9 @@ class Pool:
         how = worker.how_it_ended()
         advance(-worker.seen)
         if worker.photo is None:
-            self._idle_deaths += 1
-            if self._idle_deaths >= DEATHS_IDLE:
-                raise BatchError(f"Worker processes end before they begin ({how}). {worker.last_words()}".strip())
+            self._idle_deaths[worker.part] += 1
+            if self._idle_deaths[worker.part] >= DEATHS_IDLE:
+                raise BatchError(f"Worker processes end, but not at a photo ({how}). {worker.last_words()}".strip())
         else:
             self._deaths[worker.photo] += 1
             if self._deaths[worker.photo] >= DEATHS_A_PHOTO:

@@ -19,15 +19,6 @@ from masksynth.batch.part import PartForm, PhotoFunction, write_part
 from masksynth.batch.plan import decode_photo
 from masksynth.errors import MasksynthError
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-"""Set to 1 in a worker: one process a core leaves nothing to more threads."""
-
 
 def load_function(place: str, arguments: dict[str, Any]) -> PhotoFunction:
     """The function over photos made by ``module:name`` from `arguments`."""

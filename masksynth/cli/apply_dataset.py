@@ -15,7 +15,7 @@ import click
 from masksynth.batch.config import COMPRESSIONS, CROPS, MASK_SPECTRA, BatchConfig
 from masksynth.cli.options import PATH, force_option, seed_option
 from masksynth.compose.config import RENDERS, ComposeConfig
-from masksynth.errors import ConfigError
+from masksynth.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from masksynth.batch import Plan, Summary
@@ -101,6 +101,7 @@ def apply_dataset(
     `compose`, the fields of ComposeConfig that differ from its defaults.
     """
     from masksynth.batch import make_plan
+    from masksynth.batch.folder import parts_folder
     from masksynth.datasets import open_dataset
     from masksynth.template import library, resolve_templates
 
@@ -125,6 +126,10 @@ def apply_dataset(
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
         return _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force)
+    except OutputError as error:
+        if not parts_folder(out).exists():
+            raise
+        raise OutputError(f"{error} What is done is kept; use the same command to go on.") from error
     except KeyboardInterrupt:
         click.echo(f"masksynth: {out}: interrupted; what is done is kept. Use the same command to go on.", err=True)
         return 130

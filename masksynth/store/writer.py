@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 import h5py
@@ -15,8 +18,9 @@ import numpy.typing as npt
 
 from masksynth import __version__
 from masksynth.arrays import Spectrum
-from masksynth.errors import OutputError, ShapeError, StoreError
+from masksynth.errors import MasksynthError, OutputError, ShapeError, StoreError
 from masksynth.files import atomic_path
+from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import (
     COLUMNS,
     MASKED_ONLY,
@@ -37,7 +41,6 @@ from masksynth.store.schema import (
 Compression = Literal["none", "masks", "lzf", "gzip"]
 """``masks`` packs alpha and touched by gzip, which are nearly all zero, and leaves the crops as they are."""
 
-LIBVER = ("v110", "v110")  # one file format whatever HDF5 library writes it; read by HDF5 1.10 (2016) and later
 GZIP_LEVEL = 1
 _TEXT = h5py.string_dtype("utf-8")
 
@@ -64,7 +67,8 @@ class StoreWriter:
         self._counts = {spectrum: int(counts.get(spectrum, 0)) for spectrum in SPECTRA}
         self._cursor = dict.fromkeys(SPECTRA, 0)
         self._hashes: dict[str, ContentHash] = {}
-        self._file = h5py.File(self.path, "w", libver=LIBVER, track_order=False, locking=False)
+        self._guard = Hdf5File(self.path)
+        self._file = self._guard.h5
         for spectrum in SPECTRA:
             kinds: list[Kind] = ["image"]
             if spectrum in masked:
@@ -74,8 +78,10 @@ class StoreWriter:
     def __enter__(self) -> StoreWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._guard.__exit__(kind, error, trace)
 
     def write(self, spectrum: Spectrum, rows: Rows) -> None:
         """Append rows. Raises ShapeError where they are not as the schema has them, or are more than announced."""
@@ -92,6 +98,7 @@ class StoreWriter:
                 group[name][start:stop] = values
             self._hashes[f"{spectrum}/{name}"].update(values)
         self._cursor[spectrum] = stop
+        self._guard.check()
 
     def finish(
         self,
@@ -226,17 +233,20 @@ def writing(path: Path) -> Iterator[None]:
     """Turn what HDF5 says when a disk is full or a share is gone into one OutputError that names `path`."""
     try:
         yield
-    except OSError as error:
-        if isinstance(error, OutputError) or error.errno is not None:
-            raise  # the system's own words; files.atomic_path has the sentence for it
-        raise OutputError(f"{path}: could not be written ({_first_line(error)}). Is the disk full?") from error
-    except RuntimeError as error:  # h5py raises it when closing or flushing fails
-        raise OutputError(f"{path}: could not be written ({_first_line(error)}). Is the disk full?") from error
+    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError when closing or flushing fails
+        if isinstance(error, MasksynthError):
+            raise
+        raise OutputError(f"{path}: could not be written ({_system_words(error)}).") from error
+
+
+def _system_words(error: Exception) -> str:
+    """The system's own words for what went wrong, which HDF5 buries in a long text."""
+    match = re.search(r"errno = (\d+)", str(error))
+    number = int(match[1]) if match else getattr(error, "errno", None)
+    if number:
+        return os.strerror(number)
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -249,7 +249,7 @@ def test_an_output_fault_in_a_worker_ends_the_run_with_its_words(tmp_path: Path,
 
 def test_workers_that_do_not_start_end_the_run(tmp_path: Path, run: Run) -> None:
     plan = plan_of(tmp_path / "data", NAMES)
-    with pytest.raises(BatchError, match=r"end before they begin \(exit code 1\).*No module named 'nowhere'"):
+    with pytest.raises(BatchError, match=r"end, but not at a photo \(exit code 1\).*No module named 'nowhere'"):
         run_plan(plan, tmp_path / "m.h5", workers=1, function="nowhere:f", arguments={})
 
 

@@ -1,0 +1,148 @@
+"""What goes wrong with machines: kills at any moment, disks that fill up, shares that go away."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from batch_cases import datasets_of, plan_of
+
+from masksynth.batch import Summary
+from masksynth.batch.folder import parts_folder
+from masksynth.errors import MasksynthError, OutputError
+
+NAMES = [f"{i:02d}" for i in range(4)]
+Run = Callable[..., Summary]
+
+
+def command(
+    root: Path, out: Path, names: list[str], *, pause: float = 0.0, before: str = "", **config: object
+) -> list[str]:
+    """A run in a process of its own; `before` is executed first."""
+    code = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from batch_cases import *
+from masksynth.batch import run_plan
+from masksynth.errors import MasksynthError
+plan = plan_of(Path({str(root)!r}), {names!r}, **{config!r})
+{before}
+arguments = {{"root": str(plan.root), "side": plan.config.side, "pause": {pause}}}
+try:
+    run_plan(plan, Path({str(out)!r}), workers=2, function="batch_photos:SmallWalk", arguments=arguments)
+except MasksynthError as error:
+    sys.exit(str(error))
+"""
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.usefixtures("small_walk")
+def test_a_file_limit_is_one_sentence_and_the_run_goes_on_later(tmp_path: Path, run: Run) -> None:
+    """The system refuses writes beyond a size, first in a worker's part, then in the joined file."""
+    plan = plan_of(tmp_path / "data", NAMES)
+    run(plan, tmp_path / "whole.h5", workers=1)
+    out = tmp_path / "m.h5"
+    sizes = [10_000, (tmp_path / "whole.h5").stat().st_size // 2]
+    for size, what in zip(sizes, (r"m\.h5\.parts/0000\d\.h5", r"m\.h5"), strict=True):
+        before = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+        words = command(tmp_path / "data", out, NAMES, before=before)
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert ended.returncode == 1
+        with pytest.raises(OutputError, match=rf"{what}: could not be written \(File too large\)\.\n$"):
+            raise OutputError(ended.stderr)
+        assert not out.exists()
+    assert len(list(parts_folder(out).glob("0*.h5"))) == plan.parts
+    assert run(plan, out, workers=1).done_here == 0
+    assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1M", "none", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
+    tmp_path: Path, small_disk: Path, run: Run
+) -> None:
+    plan = plan_of(tmp_path / "data", NAMES, compression="none")
+    run(plan, tmp_path / "whole.h5", workers=1)
+    ballast = small_disk / "ballast"
+    for room in (150_000, 300_000):  # the parts have not all room; the parts have, the joined file has not
+        ballast.write_bytes(bytes(1024 * 1024 - room))
+        with pytest.raises(OutputError, match=r"could not be written \(No space left on device\)"):
+            run(plan, small_disk / "m.h5", workers=2)
+        assert not (small_disk / "m.h5").exists()
+        assert not list(small_disk.glob(".m.*"))
+    ballast.unlink()
+    run(plan, small_disk / "m.h5", workers=1)
+    assert datasets_of(small_disk / "m.h5") == datasets_of(tmp_path / "whole.h5")
+
+
+def test_a_read_only_place_is_one_sentence(tmp_path: Path, small_disk: Path, run: Run) -> None:
+    plan = plan_of(tmp_path / "data", NAMES)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(OutputError, match=r"m\.h5\.parts: could not be written \(Read-only file system\)"):
+        run(plan, small_disk / "m.h5", workers=1)
+
+
+def test_a_data_set_that_vanishes_ends_the_run_and_is_not_skipped(tmp_path: Path) -> None:
+    from masksynth.batch.photo import PhotoWalk
+
+    plan = plan_of(tmp_path / "data", NAMES)
+    walk = PhotoWalk.of_plan(plan)
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(MasksynthError, match="the folder of the data set is gone"):
+        walk(plan.photos[0])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_walk")
+def test_fifty_random_kills_change_no_byte(tmp_path: Path, run: Run) -> None:
+    """SIGKILL of a worker, of the parent or of all, at random moments; the same command again and again."""
+    names = [f"{i:02d}" for i in range(70)]
+    plan = plan_of(tmp_path / "data", names, part_size=3)
+    run(plan, tmp_path / "whole.h5", workers=2)
+    out = tmp_path / "m.h5"
+    words = command(tmp_path / "data", out, names, pause=0.15, part_size=3)
+    chance = random.Random(0)
+    kills = {"parent": 0, "worker": 0, "all": 0}
+    process = subprocess.Popen(words)
+    while sum(kills.values()) < 50:
+        time.sleep(chance.uniform(0.2, 2.5))
+        assert process.poll() is None, "the run ended too early to be killed so often"
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        target = chance.choice(["parent", "worker", "all"])
+        victims = [int(pid) for pid in workers] if target != "parent" else []
+        if target == "worker":
+            victims = [chance.choice(victims)] if victims else []
+        if target != "worker":
+            victims.append(process.pid)
+        if not victims:
+            continue
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        kills[target] += 1
+        if target != "worker":
+            process.wait()
+            process = subprocess.Popen(words)
+    assert process.wait(timeout=600) == 0
+    assert all(kills.values()), kills
+    assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
+    assert not parts_folder(out).exists()
