@@ -57,7 +57,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     DatasetError
         If no folder near `root` looks like this data set, or none of the listed photos is there.
     """
-    root = find_root(root, _is_root, WANTED)
+    root = find_root(root, _is_root, WANTED, above=True)
     notes: list[str] = []
     faults: list[str] = []
     index = _index(root, options, notes)

@@ -123,7 +123,7 @@ def _protocol(dataset: FaceDataset, protocol: Protocol) -> Iterator[Row]:
 
 
 def expected_protocol(name: str, protocol: str) -> dict[str, int]:
-    """What the literature says of a protocol: sizes by part, ``train_ids`` and ``test_ids``; {} where it says nothing."""
+    """What the literature says of a protocol: sizes by part, ``train_ids``, ``test_ids``; {} where nothing."""
     if name == "casia" and protocol == "view1":
         train = {"train_ids": 357, "nir_train": 6270, "vis_train": 2480}
         return {**train, "test_ids": 358, "vis_gallery": 358, "nir_probe": 6123}

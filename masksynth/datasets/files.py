@@ -35,8 +35,10 @@ def images(path: str | Path) -> Iterator[tuple[str, str]]:
     return iter(sorted(found))
 
 
-def find_root(given: Path, holds: Callable[[Path], bool], wanted: str) -> Path:
-    """The nearest folder for which `holds` is true: `given`, then the folders below it level by level, then above it.
+def find_root(given: Path, holds: Callable[[Path], bool], wanted: str, *, above: bool = False) -> Path:
+    """The nearest folder for which `holds` is true: `given`, then the folders below it level by level.
+
+    Where `above` is set, the two folders above `given` come last; only for layouts that nothing else looks like.
 
     Raises
     ------
@@ -54,9 +56,9 @@ def find_root(given: Path, holds: Callable[[Path], bool], wanted: str) -> Path:
         if seen > WIDTH:
             break
         level = [child for folder in level for _, child in sorted(folders(folder).items())]
-    for above in list(given.resolve().parents)[:2]:
-        if holds(above):
-            return above
+    for parent in list(given.resolve().parents)[:2] if above else ():
+        if holds(parent):
+            return parent
     raise DatasetError(f"{given}: no data set found here, nor in the folders below it: looked for {wanted}.")
 
 

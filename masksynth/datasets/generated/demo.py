@@ -14,16 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
-from masksynth.arrays import Spectrum
+from masksynth.arrays import Photo8, Spectrum
 from masksynth.datasets.generated.camera import GeneratedPhoto, render_face
 from masksynth.datasets.generated.identity import identity
 from masksynth.datasets.generated.look import View, draw_view
 from masksynth.errors import ConfigError, OutputError
-from masksynth.photos import write_photo
+from masksynth.photos import JPEG_QUALITY
 from masksynth.seeds import rng_for
 
 Layout = Literal["casia", "oulu", "buaa", "ms1m-rec", "ms1m-list"]
@@ -88,7 +89,7 @@ class DemoWriter:
         """Write a photo to the file `path` below the folder, and the truth about it under its stable id."""
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_photo(place, photo.pixels)
+        save(place, photo.pixels)
         self.note(sample_id, person, photo)
 
     def note(self, sample_id: str, person: int, photo: GeneratedPhoto) -> None:
@@ -139,6 +140,12 @@ def write_demo(
         getattr(import_module(f"masksynth.datasets.generated.{module}"), function)(writer, config)
         count = writer.finish()
     return count
+
+
+def save(path: Path, pixels: Photo8) -> None:
+    """Write an image file below the folder that is being written, which is renamed as a whole."""
+    options: dict[str, Any] = {"quality": JPEG_QUALITY} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    Image.fromarray(pixels).save(path, **options)
 
 
 @contextmanager

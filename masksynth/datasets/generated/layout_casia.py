@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from masksynth.arrays import Spectrum
 from masksynth.datasets.generated.camera import GeneratedPhoto
-from masksynth.datasets.generated.demo import DemoConfig, DemoWriter, photos_each
-from masksynth.photos import write_photo
+from masksynth.datasets.generated.demo import DemoConfig, DemoWriter, photos_each, save
 from masksynth.seeds import rng_for
 
 ROOT = "NIR-VIS-2.0"
@@ -114,7 +113,7 @@ def _write_crop(writer: DemoWriter, entry: _Entry, photo: GeneratedPhoto) -> Non
     crop = cv2.warpAffine(grey, _eyes_to(photo.eyes, np.array(CROP_EYES)), (128, 128), flags=cv2.INTER_AREA)
     folder = writer.folder / ROOT / entry.period / f"{entry.spectrum.upper()}_128x128" / entry.subject
     folder.mkdir(parents=True, exist_ok=True)
-    write_photo(folder / f"{entry.stem}.bmp", np.asarray(crop, np.uint8))
+    save(folder / f"{entry.stem}.bmp", np.asarray(crop, np.uint8))
 
 
 def _eyes_to(eyes: npt.NDArray[np.floating], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,292 @@
+"""One's own photos: folders, manifests, split files."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from masksynth.cli.main import main
+from masksynth.datasets import DatasetOptions, FaceDataset, open_dataset, scan_dataset
+from masksynth.datasets.manifest import write_manifest
+from masksynth.datasets.splits import read_split, seeded_halves
+from masksynth.errors import ConfigError, DatasetError
+
+
+def write_tree(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def two_spectra(root: Path, persons: int = 4) -> Path:
+    return write_tree(
+        root, *(f"{kind}/p{k}/{n}.png" for kind in ("nir", "vis") for k in range(persons) for n in (1, 2))
+    )
+
+
+# folders
+
+
+def test_folders_of_two_spectra_are_split_in_half_by_the_seed(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", two_spectra(tmp_path))
+    protocol = dataset.protocol("test")
+    assert len(protocol.nir_train) == len(protocol.nir_probe) == len(protocol.vis_gallery) == 4
+    assert not protocol.published
+    assert dataset.by_id["nir/p0/1.png"].subject == "p0"
+
+
+@pytest.mark.parametrize("kinds", [("NIR", "VIS"), ("ni_crop", "VL"), ("Infrared", "visible"), ("ir", "RGB")])
+def test_spectra_are_told_by_common_names(tmp_path: Path, kinds: tuple[str, str]) -> None:
+    dataset = open_dataset("folder", write_tree(tmp_path, f"{kinds[0]}/a/1.png", f"{kinds[1]}/a/1.png"))
+    assert sorted(sample.spectrum for sample in dataset.samples) == ["nir", "vis"]
+
+
+@pytest.mark.parametrize("spectrum", [None, "nir"])
+def test_one_spectrum_is_fine(tmp_path: Path, spectrum: str | None) -> None:
+    root = write_tree(tmp_path, "Ann_A/Ann_A_0001.jpg", "Ben/deeper/Ben 2.JPG", "Ben/notes.txt")
+    dataset = open_dataset("folder", root, DatasetOptions(spectrum=spectrum))  # type: ignore[arg-type]
+    assert [(sample.id, sample.subject, sample.spectrum) for sample in dataset.samples] == [
+        ("Ann_A/Ann_A_0001.jpg", "Ann_A", spectrum or "vis"),
+        ("Ben/deeper/Ben 2.JPG", "Ben", spectrum or "vis"),
+    ]
+    assert any("taken for VIS" in note for note in dataset.notes) == (spectrum is None)
+
+
+def test_folders_train_and_test_are_the_split(tmp_path: Path) -> None:
+    names = [f"{part}/{kind}/{who}/1.png" for part, who in (("train", "a"), ("test", "b")) for kind in ("nir", "vis")]
+    protocol = open_dataset("folder", write_tree(tmp_path, *names)).protocol("test")
+    assert protocol.nir_train == ("train/NIR/a/1",)
+    assert protocol.vis_gallery == ("test/VIS/b/1",)
+    assert protocol.published
+
+
+def test_numbers_are_sorted_by_value(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", write_tree(tmp_path, "vis/a/10.png", "vis/a/9.png", "vis/a/x.png"))
+    assert [sample.id for sample in dataset.samples] == ["vis/a/9.png", "vis/a/10.png", "vis/a/x.png"]
+
+
+def test_an_empty_folder_says_what_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"folders nir and vis.*or manifest\.csv"):
+        open_dataset("folder", tmp_path)
+
+
+# split files
+
+
+def test_a_split_by_subject(tmp_path: Path) -> None:
+    split = tmp_path / "mine.csv"
+    split.write_text("# by hand\npart,subject\ntrain,p0\ntrain,p1\ntest,p2\n")
+    dataset = open_dataset("folder", two_spectra(tmp_path / "data"), DatasetOptions(split=split))
+    protocol = dataset.protocol("test")
+    assert protocol.nir_train == ("nir/p0/1.png", "nir/p0/2.png", "nir/p1/1.png", "nir/p1/2.png")
+    assert protocol.nir_probe == ("nir/p2/1.png", "nir/p2/2.png")
+    assert protocol.published
+
+
+def test_a_split_by_path_with_or_without_extension(tmp_path: Path) -> None:
+    split = tmp_path / "mine.csv"
+    split.write_text(
+        "part,path\r\ntrain,nir/p0/1\r\nvis_train,vis/p0/1.png\r\nprobe,nir\\p1\\1.png\r\ntest,vis/p1/2\r\n"
+    )
+    protocol = open_dataset("folder", two_spectra(tmp_path / "data"), DatasetOptions(split=split)).protocol("test")
+    assert protocol.nir_train == ("nir/p0/1.png",)
+    assert protocol.vis_train == ("vis/p0/1.png",)
+    assert protocol.nir_probe == ("nir/p1/1.png",)
+    assert protocol.vis_gallery == ("vis/p1/2.png",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the split file is empty"),
+        ("a,b\n", "the first line is 'a,b', but 'part,subject' or 'part,path' is wanted"),
+        ("part,subject\nlearn,p0\n", "line 2 is 'learn,p0'"),
+        ("part,subject\ntrain,\n", "line 2"),
+        ("part,subject\ntrain,p0\ntest,p0\n", "line 3: the subject 'p0' is both in training and in test"),
+    ],
+)
+def test_split_files_that_cannot_be_understood_name_the_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(DatasetError, match=said):
+        read_split(tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("part,subject\ntrain,p0\ntest,p9\n", "1 subjects are not in the data set: p9"),
+        ("part,path\ntrain,nir/p0/7.png\n", "1 photos are not in the data set: nir/p0/7.png"),
+        ("part,path\ntrain,nir/p0/1\nprobe,nir/p0/2\ngallery,vis/p0/1\n", "1 identities both train and are tested: p0"),
+        ("part,path\nprobe,nir/p0/2\ngallery,vis/p1/1\n", "1 probe identities have no gallery photo: p0"),
+    ],
+)
+def test_splits_that_contradict_the_data_are_faults(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    root, options = two_spectra(tmp_path / "data"), DatasetOptions(split=tmp_path / "s.csv")
+    assert any(said in fault for fault in scan_dataset("folder", root, options).faults)
+    with pytest.raises(DatasetError, match=said):
+        open_dataset("folder", root, options)
+
+
+def test_a_split_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such split file"):
+        DatasetOptions(split=tmp_path / "gone.csv")
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(string.ascii_letters, min_size=1), unique=True), st.integers(0, 9))
+def test_seeded_halves_do_not_depend_on_the_order(names: list[str], seed: int) -> None:
+    halves = seeded_halves(names, seed, "x")
+    assert halves == seeded_halves(names[::-1], seed, "x")
+    assert list(halves.values()).count("train") == len(names) // 2
+
+
+# manifests
+
+
+MANIFEST = """# masksynth manifest 1
+path,subject,spectrum,split,points,box
+nir/ann/1.png,ann,nir,train,,
+vis/ann/1.png,ann,VIS,train,1 2 3 4,
+nir/ben/1.png,ben,nir,test,1 2 3 4 5 6 7 8 9 10,1 2 30 40
+vis/ben/1.png,ben,vis,gallery,,
+vis/cat/1.png,cat,vis,,,
+"""
+PHOTOS = [line.split(",")[0] for line in MANIFEST.splitlines()[2:]]
+
+
+def manifest(tmp_path: Path, text: str = MANIFEST) -> Path:
+    write_tree(tmp_path, *PHOTOS)
+    (tmp_path / "manifest.csv").write_bytes(text.encode())
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["folder", "manifest"])
+def test_a_manifest_says_everything(tmp_path: Path, name: str) -> None:
+    dataset = open_dataset(name, manifest(tmp_path))
+    protocol = dataset.protocol("test")
+    assert protocol.nir_train == ("nir/ann/1.png",)
+    assert protocol.nir_probe == ("nir/ben/1.png",)
+    assert protocol.vis_gallery == ("vis/ben/1.png",)
+    ben = dataset.by_id["nir/ben/1.png"]
+    assert ben.points is not None
+    assert ben.points.shape == (5, 2)
+    assert ben.box is not None
+    assert (ben.box.left, ben.box.bottom) == (1, 40)
+    assert dataset.by_id["vis/ann/1.png"].points is not None
+    assert dataset.subjects == ("ann", "ben", "cat")
+
+
+def test_a_manifest_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    text = "\ufeff" + MANIFEST.replace("\n", "\r\n").replace("nir/ann/1.png", '"nir\\ann\\1.png"')
+    assert open_dataset("manifest", manifest(tmp_path, text)).by_id["nir/ann/1.png"].path == "nir/ann/1.png"
+
+
+def test_photos_that_are_not_there_stay_as_missing(tmp_path: Path) -> None:
+    root = manifest(tmp_path)
+    (root / "nir/ben/1.png").unlink()
+    dataset = open_dataset("manifest", root)
+    assert dataset.by_id["nir/ben/1.png"].path is None
+    assert dataset.protocol("test").nir_probe == ("nir/ben/1.png",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("path,subject", "file,subject", "lacks path"),
+        ("split,points", "split,split", "has split more than once"),
+        (
+            "nir/ann/1.png,ann,nir",
+            "nir/ann/1.png,ann,thermal",
+            "line 3: spectrum is 'thermal', but nir or vis is wanted",
+        ),
+        ("vis/ann/1.png,ann", "vis/ann/1.png,", "line 4: subject is empty"),
+        ("nir,test", "nir,learn", "line 5: split is 'learn'"),
+        ("vis,gallery", "vis,probe", "line 6: split is 'probe' for a VIS photo"),
+        ("1 2 3 4 5 6 7 8 9 10", "1 2 3", "line 5: points is '1 2 3', but 4 or 10 numbers are wanted"),
+        ("1 2 30 40", "1 2 nan 40", "line 5: box is '1 2 nan 40', but 4 numbers are wanted"),
+        ("nir/ann/1.png", "../ann/1.png", "line 3: the path '../ann/1.png' leaves the manifest's folder"),
+        ("nir/ann/1.png", "/etc/1.png", "line 3: the path '/etc/1.png' leaves the manifest's folder"),
+        ("ben,vis,gallery", "ann,vis,gallery", "1 identities both train and are tested: ann"),
+        ("vis/ben/1.png,ben", "nir/ben/1.png,ben", "1 sample ids occur more than once: nir/ben/1.png"),
+    ],
+)
+def test_every_wrong_line_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in MANIFEST
+    with pytest.raises(DatasetError, match=said):
+        open_dataset("manifest", manifest(tmp_path, MANIFEST.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00path"])
+def test_a_manifest_that_is_none_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "m.csv").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"m\.csv"):
+        open_dataset("manifest", tmp_path / "m.csv")
+
+
+def assert_same(one: FaceDataset, two: FaceDataset) -> None:
+    assert [(s.id, s.path, s.subject, s.spectrum) for s in one.samples] == [
+        (s.id, s.path, s.subject, s.spectrum) for s in two.samples
+    ]
+    for a, b in zip(one.samples, two.samples, strict=True):
+        assert (a.points is None) == (b.points is None)
+        if a.points is not None and b.points is not None:
+            np.testing.assert_allclose(a.points, b.points, rtol=1e-5)
+
+    def rows(dataset: FaceDataset) -> list[object]:
+        return [
+            (p.name, set(p.nir_train), set(p.vis_train), set(p.nir_probe), set(p.vis_gallery), p.published)
+            for p in dataset.protocols
+        ]
+
+    assert rows(one) == rows(two)
+
+
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_the_manifest_of_a_known_set_is_that_set(demo_casia: Path, tmp_path: Path, where: str) -> None:
+    dataset = open_dataset("casia", demo_casia)
+    path = (dataset.root if where == "inside" else tmp_path) / "casia.csv"
+    write_manifest(dataset, path)
+    assert_same(open_dataset("manifest", path), dataset)
+    path.unlink()
+
+
+def test_a_seeded_split_stays_marked_in_a_manifest(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", two_spectra(tmp_path / "data"))
+    write_manifest(dataset, tmp_path / "m.csv")
+    assert "# not published: test" in (tmp_path / "m.csv").read_text()
+    assert_same(open_dataset("manifest", tmp_path / "m.csv"), dataset)
+
+
+# commands
+
+
+def run(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["datasets", *words])
+    return result.exit_code, result.output
+
+
+def test_list_names_every_set_its_licence_and_its_variable() -> None:
+    code, text = run("list")
+    assert code == 0
+    for name in ("casia", "oulu", "buaa", "ms1m", "folder", "manifest"):
+        assert f"\n{name}:" in "\n" + text
+        assert f"MASKSYNTH_DATA_{name.upper()}" in text
+    assert text.count("licence:") == 6
+
+
+def test_manifest_is_written_and_not_overwritten(tmp_path: Path) -> None:
+    root, out = two_spectra(tmp_path / "data"), tmp_path / "m.csv"
+    words = ("manifest", "folder", "--root", str(root), "-o", str(out))
+    code, text = run(*words)
+    assert code == 0
+    assert "16 photos" in text
+    assert run(*words)[0] == 2
+    assert run(*words, "--force")[0] == 0
