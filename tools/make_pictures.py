@@ -23,7 +23,7 @@ from masksynth.demo import masked_person, true_face
 from masksynth.extract import extract_template
 from masksynth.files import write_bytes
 from masksynth.photos import Photo
-from masksynth.report.dataset import template_pixels
+from masksynth.report.gallery import template_pixels
 from masksynth.report.pictures import Cell, contact_sheet, fitted, rgb
 from masksynth.report.walk import outline
 from masksynth.seeds import rng_for

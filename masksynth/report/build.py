@@ -59,7 +59,13 @@ def report_run(source: Path, out: Path) -> None:
         raise ConfigError(f"{source}: is a folder without config.json, so it is no training run. Give a run's folder.")
     method, data = str(config.get("method", "")).upper(), config.get("data")
     about = Path(str(data.get("path", ""))).name if isinstance(data, dict) else ""
-    write_page(out, source.resolve().name, f"A training run ({method}) on {about}.", run_sections(run))
+    try:
+        sections = run_sections(run)
+    except MasksynthError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON, but not of that shape
+        raise ConfigError(f"{source}: its config.json, log.csv or evaluation.json is damaged ({error}).") from error
+    write_page(out, source.resolve().name, f"A training run ({method}) on {about}.", sections)
 
 
 def known_root(dataset: str) -> Path | None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from masksynth.errors import EvaluationError
 from masksynth.report.charts import Series, line_chart
-from masksynth.report.markup import Content, Markup, count, element, facts, table, tiles
+from masksynth.report.evaluation import evaluation_section, nested, read_evaluation
+from masksynth.report.markup import Content, Markup, count, element, facts, tiles
 from masksynth.report.page import Section, folded, note, side_by_side, titled
 from masksynth.train.config import PAPER_ITERATIONS
 from masksynth.train.run import RunFolder
@@ -21,7 +19,6 @@ from masksynth.train.run import RunFolder
 SHORT_SHARE = 0.2  # of the paper's iterations; a run below it has hardly begun
 SMOOTH = 25  # log lines that the bold line averages at most
 FROM_SCRATCH = "from scratch"
-PROBES = {"masked": "masked", "unmasked": "not masked"}
 
 
 def run_sections(run: RunFolder) -> list[Section]:
@@ -42,7 +39,7 @@ def run_sections(run: RunFolder) -> list[Section]:
     else:
         hint = [
             "This run has not been evaluated here. Run ",
-            element("code", f"masksynth evaluate {_of(config, 'data', 'path') or 'FILE'} --weights {run.path}"),
+            element("code", f"masksynth evaluate {nested(config, 'data', 'path') or 'FILE'} --weights {run.path}"),
             " first.",
         ]
         sections.append(Section("Recognition", element("p", hint)))
@@ -67,84 +64,13 @@ def remarks(config: Mapping[str, Any]) -> list[str]:
         )
     if config and not config.get("finished"):
         said.append("This run is not finished. The same command goes on with it.")
-    if not _of(config, "data", "complete") and _of(config, "data"):
+    if not nested(config, "data", "complete") and nested(config, "data"):
         said.append("The data set is marked incomplete: more photos were skipped than its making allowed.")
     return said
 
 
-def read_evaluation(path: Path) -> dict[str, Any] | None:
-    """The figures that masksynth evaluate wrote, or None where there are none.
-
-    Raises
-    ------
-    EvaluationError
-        If the file is damaged or of another format.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path}: cannot be read ({error}). Run masksynth evaluate again.") from error
-    if not isinstance(values, dict) or not str(values.get("format", "")).startswith("masksynth-evaluation/"):
-        raise EvaluationError(f"{path}: is not what masksynth evaluate writes. Run it again.")
-    return values
-
-
-def evaluation_section(evaluation: Mapping[str, Any]) -> Section:
-    """Rank-1 and VR@FAR of masked and unmasked probes, one line a protocol and probe set."""
-    fars = _fars(evaluation)
-    rows: list[list[Content]] = []
-    doubts: dict[str, None] = {}
-    lost = False
-    for name, kinds in _of(evaluation, "protocols").items():
-        for kind, result in kinds.items():
-            rank = result.get("rank1", {})
-            missing = int(rank.get("missing") or 0)
-            lost |= missing > 0
-            row: list[Content] = [
-                name,
-                PROBES.get(kind, kind),
-                count(int(rank.get("present") or 0)),
-                element("span", count(missing), class_="bad") if missing else "0",
-                _rate(rank.get("rate"), rank.get("rate_present"), missing),
-            ]
-            for far in fars:
-                point: Mapping[str, Any] = next((p for p in result.get("verification", ()) if p.get("far") == far), {})
-                doubt = point.get("note") or ""
-                if doubt:
-                    doubts[doubt] = None
-                cell = _rate(point.get("vr"), point.get("vr_present"), int(point.get("missing") or 0))
-                row.append([cell, f" {_star(list(doubts).index(doubt))}"] if doubt else cell)
-            rows.append(row)
-    own = re.search(r"\bfold\d+\b", str(_of(evaluation, "network", "trained") or ""))
-    others = own is not None and any(name != own[0] for name in _of(evaluation, "protocols"))
-    if not others:
-        rows += _means(evaluation, fars)
-    head = ["protocol", "NIR probes", "probes", "missing", "rank-1", *(f"VR @ FAR {100 * far:g} %" for far in fars)]
-    body: list[Content] = [table(head, rows, numbers_from=2)]
-    if own is not None and others:
-        body.append(
-            note(
-                f"The network was trained on {own[0]}. Other protocols have persons of that training among their "
-                f"probes, so only {own[0]} says how well it tells strangers apart.",
-                warning=True,
-            )
-        )
-    if lost:
-        body.append(note("Missing probes count as wrong; in brackets the figure without them."))
-    body += [element("p", f"{_star(k)} {doubt}", class_="quiet") for k, doubt in enumerate(doubts)]
-    body += [element("p", str(text), class_="quiet") for text in evaluation.get("notes", ())]
-    return Section(
-        "Recognition",
-        body,
-        "NIR probes against the clean VIS gallery. Rank-1: the share of probes whose best match is the right person. "
-        "VR: the share of genuine pairs accepted where so few of the others are.",
-    )
-
-
 def _summary(config: Mapping[str, Any]) -> Section:
-    used, data = _used(config), _of(config, "data")
+    used, data = _used(config), nested(config, "data")
     figures: list[tuple[str, Content]] = [("iterations", count(int(used.get("iterations") or 0)))]
     for name, key in (("people trained on", "identities"), ("NIR images", "nir_images"), ("VIS images", "vis_images")):
         if key in data:
@@ -197,50 +123,15 @@ def _settings(run: RunFolder, config: Mapping[str, Any]) -> Section:
     pairs: list[tuple[str, Content]] = [("run", str(run.path)), ("method", str(config.get("method", "")).upper())]
     wanted = ("backbone", "loss", "protocol", "batch", "queue", "lr", "momentum", "bn_mode", "augment", "seed")
     pairs += [(name.replace("_", " "), _value(used[name])) for name in wanted if name in used]
-    pairs.append(("weights at the start", start if isinstance(start, str) else str(_of(config, "start", "path") or "")))
-    pairs += [("data", str(_of(config, "data", "path") or ""))]
-    pairs += [(name, str(version)) for name, version in _of(config, "versions").items()]
+    pairs.append(
+        ("weights at the start", start if isinstance(start, str) else str(nested(config, "start", "path") or ""))
+    )
+    pairs += [("data", str(nested(config, "data", "path") or ""))]
+    pairs += [(name, str(version)) for name, version in nested(config, "versions").items()]
     pairs += [("device", str(config.get("device", "")))]
     said = [element("p", str(text), class_="quiet") for text in config.get("notes", ())]
     everything = json.dumps(config, indent=2, ensure_ascii=False)
     return Section("Settings", [facts(pairs), said, folded("Everything recorded", element("pre", everything))])
-
-
-def _fars(evaluation: Mapping[str, Any]) -> list[float]:
-    fars: dict[float, None] = {}
-    for kinds in _of(evaluation, "protocols").values():
-        for result in kinds.values():
-            fars.update((float(point["far"]), None) for point in result.get("verification", ()))
-    return list(fars)
-
-
-def _means(evaluation: Mapping[str, Any], fars: Sequence[float]) -> list[list[Content]]:
-    """Mean and standard deviation over the folds of a ten-fold protocol, where there are several."""
-    folds = {name: kinds for name, kinds in _of(evaluation, "protocols").items() if name.startswith("fold")}
-    if len(folds) < 2:
-        return []
-    rows: list[list[Content]] = []
-    for kind in dict.fromkeys(kind for kinds in folds.values() for kind in kinds):
-        results = [kinds[kind] for kinds in folds.values() if kind in kinds]
-        rates = [[r.get("rank1", {}).get("rate") for r in results]]
-        rates += [[p.get("vr") for r in results for p in r.get("verification", ()) if p.get("far") == f] for f in fars]
-        row: list[Content] = [f"mean of {len(results)} folds", PROBES.get(kind, kind), "", ""]
-        for values in rates:
-            known = [100 * float(v) for v in values if v is not None]
-            row.append(f"{np.mean(known):.2f} ± {np.std(known):.2f} %" if known else "–")
-        rows.append([element("strong", cell) for cell in row])
-    return rows
-
-
-def _rate(value: Any, present: Any, missing: int) -> str:
-    if value is None:
-        return "–"
-    text = f"{100 * float(value):.2f} %"
-    return f"{text} ({100 * float(present):.2f})" if missing and present is not None else text
-
-
-def _star(index: int) -> str:
-    return "*†‡§¶"[index] if index < 5 else f"({index + 1})"
 
 
 def _column(log: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
@@ -265,15 +156,7 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 def _used(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**_of(config, "settings"), **_of(config, "settings_used")}
-
-
-def _of(values: Mapping[str, Any], *names: str) -> Any:
-    """A nested value; an empty mapping where the way to it is not there."""
-    found: Any = values
-    for name in names:
-        found = found.get(name, {}) if isinstance(found, Mapping) else {}
-    return found
+    return {**nested(config, "settings"), **nested(config, "settings_used")}
 
 
 def _value(value: Any) -> Content | Markup:

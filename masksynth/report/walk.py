@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from masksynth.arrays import Alpha, Photo8
-from masksynth.report.dataset import dataset_sections, template_pixels
+from masksynth.report.dataset import dataset_sections
+from masksynth.report.gallery import template_pixels
 from masksynth.report.markup import Content, element, table
 from masksynth.report.page import Section, folded, write_page
 from masksynth.report.pictures import card, cards, fitted

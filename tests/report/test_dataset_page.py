@@ -10,9 +10,10 @@ from PIL import Image as PillowImage
 
 from masksynth.errors import ConfigError, OutputError, StoreError
 from masksynth.report import write_report
-from masksynth.report.dataset import dataset_sections, reason_kind
+from masksynth.report.dataset import dataset_sections
 from masksynth.report.markup import joined
 from masksynth.report.sampling import brightness, spread
+from masksynth.report.skipped import reason_kind
 from masksynth.store import MaskEntry, Rows, Skipped, open_store
 from masksynth.template import Template, save_template
 

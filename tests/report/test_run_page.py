@@ -9,8 +9,8 @@ import pytest
 
 from masksynth.errors import ConfigError, EvaluationError
 from masksynth.report import write_report
+from masksynth.report.evaluation import evaluation_section
 from masksynth.report.markup import joined
-from masksynth.report.run import evaluation_section
 from masksynth.train.config import HsstConfig
 from masksynth.train.run import RunFolder
 
@@ -47,7 +47,15 @@ def evaluation(missing: int = 3) -> dict:
             {"far": 0.001, "vr": None, "vr_present": None, "note": "rests on 2 impostor scores"},
         ]
         rank = {"rate": rate, "rate_present": rate + 0.02, "present": 97, "missing": missing}
-        return {"rank1": rank, "verification": points}
+        roc = [[0.0, 0.0], [1e-4, rate / 4], [0.01, rate / 2], [1.0, 1.0]]
+        return {"rank1": rank, "verification": points, "roc": roc, "cmc": [rate, rate + 0.1, 0.95]}
+
+    def over(rate: float) -> dict:
+        return {
+            "rank1": {"mean": rate, "std": 0.05, "folds": 2},
+            "vr@0.01": {"mean": rate / 2, "std": 0.025, "folds": 2},
+            "vr@0.001": {"mean": None, "std": None, "folds": 2},
+        }
 
     return {
         "format": "masksynth-evaluation/1",
@@ -55,6 +63,7 @@ def evaluation(missing: int = 3) -> dict:
             "fold01": {"masked": result(0.5), "unmasked": result(0.7)},
             "fold02": {"masked": result(0.6), "unmasked": result(0.8)},
         },
+        "over_folds": {"masked": over(0.55), "unmasked": over(0.75)},
         "notes": ["the network was trained from scratch"],
     }
 
@@ -84,7 +93,8 @@ def test_a_full_run_from_weights_is_called_neither(tmp_path: Path):
 
 def test_the_curves_are_drawn_and_nothing_is_fetched(tmp_path: Path):
     html = page_of(write_run(tmp_path / "run"), tmp_path)
-    assert html.count("<svg") == 2  # the loss, and the two bounds in one
+    assert html.count("<svg") == 4  # the loss, the two bounds in one, ROC, CMC
+    assert "ROC, fold01" in html
     assert "<script" not in html
     assert "://" not in html
     assert "masked<1>" not in html
@@ -121,6 +131,15 @@ def test_damaged_figures_are_one_sentence(tmp_path: Path, damage: str):
     folder = write_run(tmp_path / "run")
     (folder / "evaluation.json").write_text(damage)
     with pytest.raises(EvaluationError, match=r"evaluation\.json: "):
+        write_report(folder, tmp_path / "run.html")
+    assert not (tmp_path / "run.html").exists()
+
+
+@pytest.mark.parametrize("damage", [{"protocols": [1]}, {"protocols": {"fold01": {"masked": 3}}}, {"notes": 7}])
+def test_figures_of_another_shape_are_one_sentence(tmp_path: Path, damage: dict):
+    folder = write_run(tmp_path / "run")
+    (folder / "evaluation.json").write_text(json.dumps({**evaluation(), **damage}))
+    with pytest.raises(ConfigError, match=r"evaluation\.json is damaged"):
         write_report(folder, tmp_path / "run.html")
     assert not (tmp_path / "run.html").exists()
 
