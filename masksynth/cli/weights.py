@@ -50,13 +50,15 @@ def fetch(name: str) -> None:
 @click.argument("name")
 @click.argument("path", type=PATH)
 @click.option("--unchecked", is_flag=True, help="Import a file that is not known and gives no face.")
-def import_(name: str, path: Path, unchecked: bool) -> None:
+@click.option("--channel-order", type=click.Choice(["bgr", "rgb"]), default="bgr", help="Of a backbone's input [bgr].")
+def import_(name: str, path: Path, unchecked: bool, channel_order: str) -> None:
     """Take the network NAME out of the file PATH.
 
     \b
     facemesh, blazeface  the wheel that holds them both
     prnet                prnet.pth of FaceX-Zoo, or PRNet's TensorFlow checkpoint (any of its files)
     faceboxes            FaceBoxesProd.pth
+    backbone             a start for training: a checkpoint of FaceX-Zoo's MobileFaceNet or Resnet50-ir
 
     Example: masksynth weights import prnet prnet.pth
     """
@@ -66,6 +68,14 @@ def import_(name: str, path: Path, unchecked: bool) -> None:
         from masksynth.reconstruct.prnet_import import import_prnet
 
         click.echo(import_prnet(path, unchecked=unchecked))
+    elif name == "backbone":
+        from masksynth.train.foreign import import_backbone
+
+        kept, info = import_backbone(path, channel_order=channel_order)
+        order = info.channel_order.upper()
+        click.echo(f"{kept}: {info.arch}, {info.side} px, {info.dimensions} dimensions, {order} input")
+        click.echo("Its terms are those of whoever made it and of the photos it was trained on.")
+        click.echo(f"next: masksynth train-hsst masked.h5 --backbone {info.arch} --init {kept.stem}")
     else:
         click.echo(import_network(name, path, unchecked=unchecked))
 

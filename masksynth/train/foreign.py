@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from masksynth.errors import WeightsError
-from masksynth.train.networks import NetworkInfo, build, fit_state, is_ours, load_network, network_file
+from masksynth.resources import user_weights
+from masksynth.train.networks import NetworkInfo, build, fit_state, is_ours, load_network, network_file, save_network
 
 WRAPPERS = ("state_dict", "model", "net", "model_state_dict")  # keys under which a checkpoint keeps its weights
 PREFIXES = ("module.", "backbone.", "feat_net.", "probe_net.", "net.")
@@ -44,6 +45,20 @@ def load_any(path: Path, *, side: int | None = None, channel_order: str = "bgr")
     net = build(info)
     fit_state(net, tensors, path)
     return net.eval(), info
+
+
+def import_backbone(path: Path, *, channel_order: str = "bgr") -> tuple[Path, NetworkInfo]:
+    """Keep others' weights in the user's folder, as a network file of ours; where it is, and what it is.
+
+    ``--init`` then takes its name, the file's without suffix.
+    """
+    tensors, info = read_foreign(Path(path), channel_order=channel_order)
+    net = build(info)
+    fit_state(net, tensors, path)
+    kept = user_weights() / f"{Path(path).stem}.safetensors"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    save_network(kept, net, info)
+    return kept, info
 
 
 def read_foreign(path: Path, *, channel_order: str = "bgr") -> tuple[dict[str, Tensor], NetworkInfo]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from masksynth.errors import ConfigError, WeightsError
 from masksynth.files import write_bytes
+from masksynth.resources import user_weights
 from masksynth.train.augment import InputFormat
 from masksynth.train.ir50 import IR50
 from masksynth.train.mobilefacenet import MobileFaceNet
@@ -93,8 +94,14 @@ def load_network(path: Path, *, side: int | None = None) -> tuple[nn.Module, Net
 
 
 def network_file(path: Path) -> Path:
-    """`path`, or probe.safetensors in it where it is a run's folder. Raises WeightsError where there is nothing."""
+    """`path`; or probe.safetensors in it, where it is a run's folder; or the imported backbone of that name.
+
+    Raises WeightsError where there is nothing.
+    """
     path = Path(path)
+    imported = user_weights() / f"{path}.safetensors"
+    if not path.exists() and len(path.parts) == 1 and imported.is_file():
+        return imported
     if path.is_dir():
         if not (path / "probe.safetensors").is_file():
             raise WeightsError(f"{path}: holds no probe.safetensors; no training run has saved a network there.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import safetensors.torch
 import torch
+from click.testing import CliRunner
 from torch import nn
 
+from masksynth.cli.main import main
 from masksynth.errors import WeightsError
 from masksynth.train.foreign import carried_to_side, load_any, read_foreign
 from masksynth.train.ir50 import IR50
@@ -133,3 +137,20 @@ def test_full_size_mobilefacenet_state_dict_is_recognised(tmp_path):
     torch.save({f"module.{k}": v for k, v in MobileFaceNet(112).state_dict().items()}, tmp_path / "Epoch_17.pt")
     _, info = load_any(tmp_path / "Epoch_17.pt", side=144)
     assert (info.side, info.dimensions, info.width) == (144, 512, 1.0)
+
+
+def test_imported_backbone_is_a_start_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKSYNTH_HOME", str(tmp_path / "home"))
+    net, _ = small()
+    torch.save(net.state_dict(), tmp_path / "Epoch_17.pt")
+    result = CliRunner().invoke(main, ["weights", "import", "backbone", str(tmp_path / "Epoch_17.pt")])
+    assert result.exit_code == 0, result.output
+    assert "mobilefacenet, 64 px, 24 dimensions, BGR input" in result.output
+    assert "--backbone mobilefacenet --init Epoch_17" in result.output
+    monkeypatch.chdir(tmp_path)
+    back, info = load_any(Path("Epoch_17"))
+    assert info.channel_order == "bgr"
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(back(x), net(x))
+    with pytest.raises(WeightsError, match="no such file of weights"):
+        load_any(Path("Epoch_18"))
