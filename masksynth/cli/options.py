@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from masksynth.errors import ConfigError
+
+if TYPE_CHECKING:
+    from masksynth.detect import Detector
 
 PATH: Any = click.Path(path_type=Path)
 
@@ -29,6 +32,37 @@ detector_option = click.option(
 reconstructor_option = click.option(
     "--reconstructor", default="facemesh", show_default=True, metavar="NAME", help="What makes the faces' surface."
 )
+
+landmarks_option = click.option(
+    "--landmarks",
+    type=PATH,
+    help="Where the faces are, instead of a detector: 2, 5, 68 or 106 points a face, text or JSON.",
+)
+box_option = click.option(
+    "--box",
+    type=float,
+    nargs=4,
+    metavar="LEFT TOP RIGHT BOTTOM",
+    help="Where the face is (brows to chin), instead of a detector.",
+)
+
+
+def chosen_detector(name: str, photo: Path, landmarks: Path | None, box: tuple[float, ...] | None) -> Detector:
+    """The detector `name`, or one that answers with what the user gives for `photo`."""
+    from masksynth.detect import load_detector
+    from masksynth.errors import ShapeError
+    from masksynth.reconstruct.given import GivenFaces, detection_of_box, read_faces
+
+    if landmarks is not None and box:
+        raise ConfigError("--landmarks and --box both say where the face is. Give one of them.")
+    if landmarks is not None:
+        return GivenFaces(read_faces(landmarks, photo))
+    if box:
+        try:
+            return GivenFaces([detection_of_box(*box)])
+        except ShapeError as error:
+            raise ConfigError(f"--box: {error}.") from error
+    return load_detector(name)
 
 
 def refuse_existing(path: Path, force: bool) -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from masksynth.cli.options import PATH, detector_option, force_option, reconstructor_option, refuse_existing
+from masksynth.cli.options import (
+    PATH,
+    box_option,
+    chosen_detector,
+    detector_option,
+    force_option,
+    landmarks_option,
+    reconstructor_option,
+    refuse_existing,
+)
 
 if TYPE_CHECKING:
     from masksynth.arrays import Photo8, Reconstruction
@@ -18,11 +27,21 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=PATH, required=True, help="File to write: .npz arrays, .obj or .ply mesh.")
 @click.option("--all-faces", is_flag=True, help="Every face of the photo, not only the largest.")
 @click.option("--draw", type=PATH, help="Also write the photo with points, box and head axes drawn on it.")
+@landmarks_option
+@box_option
 @detector_option
 @reconstructor_option
 @force_option
 def command(
-    photo: Path, out: Path, all_faces: bool, draw: Path | None, detector: str, reconstructor: str, force: bool
+    photo: Path,
+    out: Path,
+    all_faces: bool,
+    draw: Path | None,
+    landmarks: Path | None,
+    box: tuple[float, ...] | None,
+    detector: str,
+    reconstructor: str,
+    force: bool,
 ) -> None:
     """Reconstruct the faces of a photo in 3D.
 
@@ -31,7 +50,6 @@ def command(
 
     Example: masksynth reconstruct ann.jpg -o ann.npz --draw ann_points.png
     """
-    from masksynth.detect import load_detector
     from masksynth.errors import NoFaceError
     from masksynth.photos import read_photo, write_photo
     from masksynth.reconstruct import find_faces, load_reconstructor
@@ -42,11 +60,14 @@ def command(
     for path in filter(None, (out, draw)):
         refuse_existing(path, force)
     source = read_photo(photo)
-    faces, dropped = find_faces(source.rgb, load_detector(detector), load_reconstructor(reconstructor))
+    finder = chosen_detector(detector, photo, landmarks, box)
+    faces, dropped = find_faces(source.rgb, finder, load_reconstructor(reconstructor))
     for reason in dropped:
         click.echo(f"{photo}: {reason}", err=True)
     if not faces:
-        raise NoFaceError(f"{photo}: no face found.")
+        raise NoFaceError(
+            f"{photo}: no face found. Say where it is with --box LEFT TOP RIGHT BOTTOM or --landmarks FILE."
+        )
     found = len(faces)
     faces = faces if all_faces else faces[:1]
     if out.suffix.lower() == ".npz":

@@ -1,0 +1,171 @@
+"""Faces whose place is known from outside, as points or a box, from a file or a data set: no detector is needed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth.arrays import Box, Detection, Photo8
+from masksynth.errors import ConfigError, ShapeError
+from masksynth.reconstruct.generic import generic_landmarks68
+
+COUNTS = (2, 5, 68, 106)  # eyes; eyes, nose tip, mouth corners; iBUG; the 106 points of FaceX-Zoo and others
+EYES_106 = (104, 105)  # centres, counted from 0, image-left first
+MAX_BYTES = 64 << 20
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+class GivenFaces:
+    """Stands in for a detector: always answers with the faces it was made with."""
+
+    name = "given"
+
+    def __init__(self, detections: Sequence[Detection]) -> None:
+        self._detections = sorted(detections, key=lambda d: -d.box.width * d.box.height)
+
+    def detect(self, rgb: Photo8) -> list[Detection]:
+        return list(self._detections)
+
+
+def detection_of_points(points: npt.NDArray[np.floating] | Sequence[Sequence[float]]) -> Detection:
+    """A face from its points.
+
+    Parameters
+    ----------
+    points : (K, 2)
+        2 eye centres, 5 points, 68 or 106 landmarks, the image's left side first, in pixels.
+
+    Raises
+    ------
+    ShapeError
+        If there are other than 2, 5, 68 or 106, they are not finite, or lie in one place.
+    """
+    p = np.asarray(points, np.float64)
+    if p.ndim != 2 or p.shape[1] != 2 or len(p) not in COUNTS:
+        raise ShapeError(f"points are (K, 2) with K of {', '.join(map(str, COUNTS))}, got {p.shape}")
+    if not np.isfinite(p).all() or np.ptp(p, axis=0).max() < 2:
+        raise ShapeError("the points are not finite or all lie in one place")
+    if len(p) == 106:
+        eyes, whole = p[list(EYES_106)], p
+    elif len(p) == 68:
+        eyes, whole = np.stack([p[36:42].mean(0), p[42:48].mean(0)]), p
+    else:
+        eyes, whole = p[:2], _whole_face(p)
+    low, high = whole.min(0), whole.max(0)
+    box = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return Detection(box, 1.0, eyes.astype(np.float32), given=True)
+
+
+def detection_of_box(left: float, top: float, right: float, bottom: float) -> Detection:
+    """A face from the upright box round its landmarks (brows to chin). Raises ShapeError where that is no box."""
+    if not (np.isfinite([left, top, right, bottom]).all() and right - left >= 2 and bottom - top >= 2):
+        raise ShapeError(
+            f"a box is LEFT TOP RIGHT BOTTOM with left < right and top < bottom, got {left, top, right, bottom}"
+        )
+    return Detection(Box(left, top, right, bottom), 1.0, np.zeros((0, 2), np.float32), given=True)
+
+
+def read_faces(path: Path, photo: Path) -> list[Detection]:
+    """The faces that a file of landmarks gives for a photo.
+
+    Text: a face a line, its 4, 10, 136 or 212 numbers apart by spaces, commas or semicolons, after the photo's name where
+    a line begins with one (as in CASIA's eye files; only this photo's lines count); or a point a line. JSON: one face or
+    a list of them, each ``[[x, y], ...]``, ``{"points": [[x, y], ...]}`` or ``{"box": [left, top, right, bottom]}``, or
+    an object of such by the photo's name.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is of no such form, or has no face for the photo.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: is too large for a file of landmarks ({path.stat().st_size} bytes).")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: could not be read as text ({getattr(error, 'strerror', None) or error})."
+        ) from error
+    try:
+        faces = _from_json(text, photo) if path.suffix.lower() == ".json" else _from_text(text, photo)
+    except (ShapeError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{path}: is not a file of landmarks ({error}).") from error
+    if not faces:
+        raise ConfigError(f"{path}: has no face for {photo.name}.")
+    return faces
+
+
+def _whole_face(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(68, 2): the generic face's landmarks, moved, turned and scaled to fit 2 or 5 points."""
+    generic = generic_landmarks68()[:, :2]
+    own = np.stack([generic[36:42].mean(0), generic[42:48].mean(0), generic[30], generic[48], generic[54]])[
+        : len(points)
+    ]
+    # In complex numbers a similarity is w = a z + b, and least squares for a is one division.
+    z, w = own @ [1, 1j], points @ [1, 1j]
+    a = np.vdot(z - z.mean(), w - w.mean()) / (np.abs(z - z.mean()) ** 2).sum()
+    moved = a * (generic @ [1, 1j] - z.mean()) + w.mean()
+    return np.stack([moved.real, moved.imag], axis=1)
+
+
+def _from_text(text: str, photo: Path) -> list[Detection]:
+    named: list[Detection] = []
+    unnamed: list[list[float]] = []
+    for line in text.splitlines():
+        words = [word for word in re.split(r"[\s,;]+", line.strip()) if word]
+        numbers = []
+        while words and _NUMBER.fullmatch(words[-1]):
+            numbers.append(float(words.pop()))
+        numbers.reverse()
+        if not words:
+            if numbers:
+                unnamed.append(numbers)
+        elif len(numbers) in (2 * count for count in COUNTS) and _is(" ".join(words), photo):
+            named.append(_of_numbers(numbers))
+    if named or not unnamed:
+        return named
+    if all(len(numbers) == 2 for numbers in unnamed):
+        return [detection_of_points(unnamed)]
+    return [_of_numbers(numbers) for numbers in unnamed]
+
+
+def _of_numbers(numbers: list[float]) -> Detection:
+    if len(numbers) not in (2 * count for count in COUNTS):
+        raise ShapeError(f"a line has {len(numbers)} numbers, but 4, 10, 136 or 212 are wanted")
+    return detection_of_points(np.array(numbers).reshape(-1, 2))
+
+
+def _from_json(text: str, photo: Path) -> list[Detection]:
+    content = json.loads(text)
+    if isinstance(content, dict) and not content.keys() & {"points", "landmarks", "box"}:
+        content = [value for name, value in content.items() if _is(name, photo)]
+        content = content[0] if len(content) == 1 else content
+    return _faces_in(content)
+
+
+def _faces_in(content: Any) -> list[Detection]:
+    if isinstance(content, dict):
+        if "box" in content and "points" not in content and "landmarks" not in content:
+            return [detection_of_box(*(float(v) for v in content["box"]))]
+        return [detection_of_points(content["points"] if "points" in content else content["landmarks"])]
+    if not isinstance(content, list):
+        raise TypeError("neither a list nor an object")
+    is_point = bool(content) and isinstance(content[0], list) and all(isinstance(v, (int, float)) for v in content[0])
+    if is_point and len(content[0]) == 2:
+        return [detection_of_points(content)]
+    return [face for part in content for face in _faces_in(part)]
+
+
+def _is(name: str, photo: Path) -> bool:
+    """Whether a name in a file means this photo: the last parts of its path, with or without the suffix."""
+    wanted = PurePosixPath(name.replace("\\", "/").lower()).parts
+    parts = PurePosixPath(photo.as_posix().lower()).parts
+    whole, bare = parts[-len(wanted) :], (*parts[-len(wanted) : -1], PurePosixPath(parts[-1]).stem)
+    return bool(wanted) and (wanted in (whole, bare) or (*wanted[:-1], PurePosixPath(wanted[-1]).stem) == bare)

@@ -1,0 +1,152 @@
+"""Points and boxes from outside say where a face is."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_faces import drawn_face
+
+from masksynth.errors import ConfigError, ShapeError
+from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.reconstruct.given import GivenFaces, detection_of_box, detection_of_points, read_faces
+from masksynth.reconstruct.uv_layout import landmarks68_from_mesh
+
+
+@pytest.fixture(scope="module")
+def face():
+    return drawn_face(yaw=15, roll=25, size=70, shape=(300, 400), centre=(170.0, 130.0))
+
+
+@pytest.fixture(scope="module")
+def landmarks(face):
+    return landmarks68_from_mesh(face.mesh)[:, :2].astype(np.float64)
+
+
+def five(p):
+    return np.stack([p[36:42].mean(0), p[42:48].mean(0), p[30], p[48], p[54]])
+
+
+def shown(p, count):
+    return {2: five(p)[:2], 5: five(p), 68: p}[count]
+
+
+@pytest.mark.parametrize("count", [2, 5, 68])
+def test_points_lead_to_the_face(face, landmarks, count):
+    given = GivenFaces([detection_of_points(shown(landmarks, count))])
+    faces, dropped = find_faces(face.rgb, given, load_reconstructor())
+    assert not dropped
+    assert np.linalg.norm(faces[0].landmarks68[17:, :2] - landmarks[17:], axis=1).mean() < 4
+
+
+def test_box_of_68_points_is_their_extent(landmarks):
+    box = detection_of_points(landmarks).box
+    assert np.allclose([box.left, box.top, box.right, box.bottom], [*landmarks.min(0), *landmarks.max(0)])
+
+
+def test_box_of_five_points_is_near_that_of_68(landmarks):
+    few, many = detection_of_points(five(landmarks)).box, detection_of_points(landmarks).box
+    assert np.allclose(few.centre, many.centre, atol=0.2 * many.width)
+    assert np.isclose(few.width, many.width, rtol=0.25)
+
+
+def test_106_points_have_the_eyes_last():
+    p = np.random.default_rng(0).uniform(0, 100, (106, 2))
+    assert np.allclose(detection_of_points(p).points, p[104:], atol=1e-4)
+
+
+def test_largest_given_face_comes_first():
+    small, large = detection_of_box(0, 0, 10, 10), detection_of_box(0, 0, 30, 30)
+    assert GivenFaces([small, large]).detect(np.zeros((50, 50, 3), np.uint8)) == [large, small]
+
+
+def write(path, content):
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("separator", [" ", ",", "; ", "\t"])
+def test_text_with_a_face_a_line(tmp_path, landmarks, separator):
+    line = separator.join(f"{v:.3f}" for v in landmarks.ravel())
+    found = read_faces(write(tmp_path / "f.csv", f"\n{line}\n{line}\n"), Path("a.jpg"))
+    assert len(found) == 2
+    assert np.isclose(found[0].box.left, landmarks[:, 0].min(), atol=1e-2)
+
+
+def test_text_with_a_point_a_line_and_words_round_it(tmp_path, landmarks):
+    body = "\n".join(f"{x} {y}" for x, y in landmarks)
+    found = read_faces(write(tmp_path / "f.pts", f"version: 1\nn_points: 68\n{{\n{body}\n}}\n"), Path("a.jpg"))
+    assert len(found) == 1
+    assert np.isclose(found[0].box.right, landmarks[:, 0].max())
+
+
+def test_eye_file_gives_only_this_photos_eyes(tmp_path):
+    text = "NIR\\00001\\001.jpg 160 352 282 342\r\nNIR\\00002\\001.jpg 10 20 60 22\r\nVIS\\00001\\001.jpg 5 5 50 5\r\n"
+    path = write(tmp_path / "s1_nir_eyes.txt", text)
+    found = read_faces(path, Path("/data/s1/NIR/00001/001.bmp"))
+    assert len(found) == 1
+    assert np.allclose(found[0].points, [[160, 352], [282, 342]])
+    with pytest.raises(ConfigError, match=r"no face for 009\.bmp"):
+        read_faces(path, Path("/data/s1/NIR/00001/009.bmp"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [[10, 20], [60, 22]],
+        {"points": [[10, 20], [60, 22]]},
+        {"landmarks": [[10, 20], [60, 22]]},
+        [{"points": [[10, 20], [60, 22]]}],
+        [[[10, 20], [60, 22]]],
+        {"photos/a.jpg": {"points": [[10, 20], [60, 22]]}, "b.jpg": {"points": [[0, 0], [5, 5]]}},
+        {"a": [[10, 20], [60, 22]]},
+    ],
+    ids=["points", "object", "landmarks", "list of objects", "list of lists", "by path", "by stem"],
+)
+def test_json_forms(tmp_path, content):
+    found = read_faces(write(tmp_path / "f.json", json.dumps(content)), Path("photos/a.jpg"))
+    assert len(found) == 1
+    assert np.allclose(found[0].points, [[10, 20], [60, 22]])
+
+
+def test_json_box(tmp_path):
+    found = read_faces(write(tmp_path / "f.json", '{"box": [1, 2, 30, 40]}'), Path("a.jpg"))
+    assert (found[0].box.left, found[0].box.bottom) == (1, 40)
+    assert found[0].given
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("f.json", "{"),
+        ("f.json", "3"),
+        ("f.json", '{"points": [[1, 2], [3, "x"]]}'),
+        ("f.json", '{"box": [1, 2, 3]}'),
+        ("f.csv", "1 2 3 4 5 6"),
+        ("f.csv", "1 1 1 1"),
+        ("f.csv", ""),
+        ("f.csv", "hello"),
+    ],
+    ids=["cut", "number", "word", "short box", "six numbers", "one place", "empty", "text"],
+)
+def test_bad_files_are_one_sentence(tmp_path, name, content):
+    with pytest.raises(ConfigError, match=r"f\.(json|csv): ") as error:
+        read_faces(write(tmp_path / name, content), Path("a.jpg"))
+    assert "\n" not in str(error.value)
+
+
+def test_missing_and_binary_files_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        read_faces(tmp_path / "none.csv", Path("a.jpg"))
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(ConfigError, match="as text"):
+        read_faces(tmp_path / "b.csv", Path("a.jpg"))
+
+
+def test_bad_points_and_boxes_are_refused():
+    for points in (np.zeros((3, 2)), np.zeros((5, 3)), np.zeros((5, 2)), np.full((68, 2), np.nan)):
+        with pytest.raises(ShapeError):
+            detection_of_points(points)
+    for box in ((0, 0, 0, 10), (10, 0, 5, 10), (0, 0, float("inf"), 10)):
+        with pytest.raises(ShapeError):
+            detection_of_box(*box)
