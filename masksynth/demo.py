@@ -33,6 +33,7 @@ from masksynth.errors import ConfigError, OutputError
 from masksynth.extract import ExtractedTemplate, extract_template
 from masksynth.files import write_bytes
 from masksynth.photos import read_photo, write_photo
+from masksynth.report.markup import file_size
 from masksynth.report.walk import Extraction, Step, write_walk
 from masksynth.seeds import rng_for
 from masksynth.template import load_template, resolve_templates, save_template
@@ -97,7 +98,7 @@ def run_demo(
     with walk.step("One page about all of it", f"masksynth report {masked}") as step:
         page = folder / "report.html"
         write_walk(page, walk.steps, extraction(walk, template), masked, run, root=faces, seed=config.seed)
-        step.results.append(f"{page}: {page.stat().st_size / 1e6:.1f} MB")
+        step.results.append(f"{page}: {file_size(page)}")
     say("")
     say(f"Done in {spoken(time.monotonic() - begun)}.")
     say(

@@ -24,7 +24,8 @@ def command(source: Path, out: Path, root: Path | None, seed: int, force: bool) 
     Example: masksynth report masked.h5 -o report.html
     """
     from masksynth.report import write_report
+    from masksynth.report.markup import file_size
 
     refuse_existing(out, force)
     write_report(source, out, root=root, seed=seed)
-    click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, open it in a browser")
+    click.echo(f"{out}: {file_size(out)}, to be opened in a browser")

@@ -11,7 +11,7 @@ import numpy as np
 
 from masksynth.report.charts import histogram
 from masksynth.report.gallery import faces_section, lowest_section, templates_section
-from masksynth.report.markup import Content, count, element, facts, table, tiles
+from masksynth.report.markup import Content, count, element, facts, file_size, table, tiles
 from masksynth.report.page import Section, folded, note, side_by_side
 from masksynth.report.skipped import skipped_section
 from masksynth.seeds import rng_for
@@ -150,7 +150,7 @@ def _provenance(store: Store) -> Section:
         "seed": "seed",
         "plan_sha256": "plan",
     }
-    pairs: list[tuple[str, Content]] = [("file", store.path.name), ("size", _size(store.path))]
+    pairs: list[tuple[str, Content]] = [("file", store.path.name), ("size", file_size(store.path))]
     for key, name in names.items():
         value = attrs.get(key, "")
         if value not in ("", None):
@@ -170,12 +170,3 @@ def _score_edges(groups: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     least = float(np.percentile(scores, 0.5)) if len(scores) else 0.0
     low = max(bound for bound in (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999) if bound <= max(least, 0.0))
     return np.linspace(low, 1.0, 26)
-
-
-def _size(path: Path) -> str:
-    size = float(path.stat().st_size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -103,7 +103,7 @@ def _means(evaluation: Mapping[str, Any], fars: Sequence[float]) -> list[list[Co
     """Mean and population standard deviation over the folds, where there are several."""
     rows: list[list[Content]] = []
     for kind, figures in nested(evaluation, "over_folds").items():
-        folds = nested(figures, "rank1", "folds") or "the"
+        folds = len(nested(figures, "rank1", "folds"))
         row: list[Content] = [f"mean of {folds} folds", PROBES.get(kind, kind), "", ""]
         for name in ("rank1", *(f"vr@{far:g}" for far in fars)):
             mean, spread = nested(figures, name, "mean"), nested(figures, name, "std")

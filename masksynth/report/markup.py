@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypeAlias
 
 
@@ -79,6 +80,16 @@ def tiles(pairs: Iterable[tuple[str, Content]]) -> Markup:
 def count(number: int) -> str:
     """12345 as 12,345."""
     return f"{number:,}"
+
+
+def file_size(path: Path) -> str:
+    """Size of a file as people say it, 1000 bytes a kB."""
+    size = float(path.stat().st_size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
 
 
 def _text(value: str | float) -> str:

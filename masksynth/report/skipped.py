@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from masksynth.arrays import Photo8
+from masksynth.datasets.reading import read_at
 from masksynth.errors import PhotoError
-from masksynth.photos import read_photo
 from masksynth.report.markup import Content, Markup, count, element, table
 from masksynth.report.page import Section, folded
 from masksynth.report.pictures import blank_card, card, cards, fitted, rgb
@@ -98,6 +98,6 @@ def _thumbnail(source: str, root: Path | None) -> Photo8 | None:
     if not path.is_relative_to(root.resolve()):
         return None
     try:
-        return rgb(fitted(read_photo(path).pixels, 144))
+        return rgb(fitted(read_at(root, source).pixels, 144))
     except PhotoError:
         return None

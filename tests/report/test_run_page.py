@@ -52,9 +52,9 @@ def evaluation(missing: int = 3) -> dict:
 
     def over(rate: float) -> dict:
         return {
-            "rank1": {"mean": rate, "std": 0.05, "folds": 2},
-            "vr@0.01": {"mean": rate / 2, "std": 0.025, "folds": 2},
-            "vr@0.001": {"mean": None, "std": None, "folds": 2},
+            "rank1": {"mean": rate, "std": 0.05, "folds": [0.5, 0.6]},
+            "vr@0.01": {"mean": rate / 2, "std": 0.025, "folds": [0.25, 0.3]},
+            "vr@0.001": {"mean": None, "std": None, "folds": [None, None]},
         }
 
     return {
