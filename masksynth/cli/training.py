@@ -41,6 +41,13 @@ def network_options(command: Command) -> Command:
                 help="Of the input of others' checkpoint; FaceX-Zoo's take BGR.",
             ),
             click.option(
+                "--nir",
+                type=click.Choice(["masked", "clean"]),
+                default="masked",
+                show_default=True,
+                help="Train on the masked NIR crops, or on the same without masks.",
+            ),
+            click.option(
                 "--protocol", default="", help="Whose training rows to take; else fold01, or the first with any."
             ),
             click.option("--iterations", type=int, default=PAPER.iterations, show_default=True),

@@ -38,6 +38,7 @@ class TrainConfig:
     backbone: Backbone = "mobilefacenet"
     width: float = 1.0  # channels of the backbone as a share of the published network's
     dimensions: int = 512  # of a feature
+    nir: Literal["masked", "clean"] = "masked"  # which crops to train on; the VIS ones are never masked
     protocol: str = ""  # of the data set; "" is fold01, or the first that has training rows
     iterations: int = PAPER_ITERATIONS
     batch: int = 64  # identities of a batch
@@ -55,6 +56,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _one_of(self, "backbone", get_args(Backbone))
         _one_of(self, "augment", get_args(Augment))
+        _one_of(self, "nir", ("masked", "clean"))
         _one_of(self, "amp", get_args(Amp))
         if not 0 <= self.validation < 1:
             raise ConfigError(f"validation must be in [0, 1), got {self.validation}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -54,11 +54,11 @@ def choose_protocol(store: Store, name: str) -> str:
     raise TrainingError(f"{store.path}: no protocol has NIR and VIS rows to train on.")
 
 
-def read_fold(store: Store, protocol: str) -> Fold:
-    """The training images of a protocol, in memory."""
+def read_fold(store: Store, protocol: str, nir: Literal["masked", "clean"] = "masked") -> Fold:
+    """The training images of a protocol, in memory; `nir` chooses between the masked crops and those without mask."""
     rows = store.protocol(protocol)
     return make_fold(
-        store.images("nir", rows.nir_train),
+        store.images("nir", rows.nir_train, "image" if nir == "masked" else "clean"),
         store.labels("nir", rows.nir_train),
         store.images("vis", rows.vis_train),
         store.labels("vis", rows.vis_train),
@@ -126,7 +126,7 @@ def train(
         before = (run.read_config() or {}) if going_on else {}
         if before.get("finished") and run.network_path.is_file():
             return Finished(run, info, tuple(before.get("notes", ())), already_done=True)
-        fold = read_fold(store, config.protocol)
+        fold = read_fold(store, config.protocol, config.nir)
 
     notes: list[str] = []
     if init is None:

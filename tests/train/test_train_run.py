@@ -13,6 +13,7 @@ from pattern_faces import pattern_fold, write_pattern_store
 
 from masksynth.cli.main import main
 from masksynth.errors import ConfigError, TrainingError
+from masksynth.store import open_store
 from masksynth.train.augment import InputFormat
 from masksynth.train.batches import PairBatches
 from masksynth.train.config import HsstConfig
@@ -22,7 +23,7 @@ from masksynth.train.loop import fit
 from masksynth.train.networks import NetworkInfo, build, load_network
 from masksynth.train.run import RunFolder, newest_run
 from masksynth.train.sampler import PairSampler
-from masksynth.train.start import train_hsst
+from masksynth.train.start import read_fold, train_hsst
 
 SMALL = HsstConfig(width=0.25, dimensions=32, batch=4, queue=8, iterations=12, lr=0.01)
 
@@ -177,6 +178,14 @@ def test_fine_tuning_starts_from_the_weights_and_says_so(store, tmp_path):
     assert load_network(tuned.run.path)[1].origin.startswith("a (hsst softmax")
     with pytest.raises(ConfigError, match=r"width 0\.25"):
         train_hsst(store, HsstConfig(), out=tmp_path / "c", init=start.run.path, device="cpu")
+
+
+def test_training_without_masks_reads_the_clean_crops(store):
+    with open_store(store) as opened:
+        masked, clean = (read_fold(opened, "fold01", nir=kind) for kind in ("masked", "clean"))
+    assert (masked.nir[:, 20:] == 200).all()
+    assert not (clean.nir[:, 20:] == 200).all()
+    assert (masked.nir[:, :20] == clean.nir[:, :20]).all()
 
 
 def test_newest_run_is_found_by_the_plan_of_the_data(tmp_path, monkeypatch):
