@@ -160,6 +160,7 @@ class Reconstruction:
     box: Box  # of the detection
     score: float  # face presence in [0, 1]
     reconstructor: str  # "facemesh", "prnet", ...
+    mesh: Points3 | None = None  # (468, 3) photo frame, where Face Mesh made it
 
     @property
     def five_points(self) -> Points2:

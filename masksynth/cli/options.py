@@ -45,6 +45,9 @@ box_option = click.option(
     metavar="LEFT TOP RIGHT BOTTOM",
     help="Where the face is (brows to chin), instead of a detector.",
 )
+cache_option = click.option(
+    "--cache", type=PATH, help="Folder that keeps reconstructions, so that the same photo costs no network again."
+)
 
 
 def chosen_detector(name: str, photo: Path, landmarks: Path | None, box: tuple[float, ...] | None) -> Detector:

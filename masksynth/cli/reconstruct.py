@@ -10,6 +10,7 @@ import click
 from masksynth.cli.options import (
     PATH,
     box_option,
+    cache_option,
     chosen_detector,
     detector_option,
     force_option,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @box_option
 @detector_option
 @reconstructor_option
+@cache_option
 @force_option
 def command(
     photo: Path,
@@ -41,6 +43,7 @@ def command(
     box: tuple[float, ...] | None,
     detector: str,
     reconstructor: str,
+    cache: Path | None,
     force: bool,
 ) -> None:
     """Reconstruct the faces of a photo in 3D.
@@ -61,7 +64,7 @@ def command(
         refuse_existing(path, force)
     source = read_photo(photo)
     finder = chosen_detector(detector, photo, landmarks, box)
-    faces, dropped = find_faces(source.rgb, finder, load_reconstructor(reconstructor))
+    faces, dropped = find_faces(source.rgb, finder, load_reconstructor(reconstructor, cache=cache))
     for reason in dropped:
         click.echo(f"{photo}: {reason}", err=True)
     if not faces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from masksynth.arrays import Detection, Photo8, Reconstruction
@@ -21,8 +22,10 @@ class Reconstructor(Protocol):
         ...
 
 
-def load_reconstructor(name: str = "facemesh") -> Reconstructor:
+def load_reconstructor(name: str = "facemesh", *, cache: Path | None = None) -> Reconstructor:
     """The reconstructor `name`, with its network loaded.
+
+    With `cache`, a folder, `find_faces` keeps there what it finds, and finds it there again without any network.
 
     Raises
     ------
@@ -31,6 +34,10 @@ def load_reconstructor(name: str = "facemesh") -> Reconstructor:
     WeightsError
         If its network is not here and cannot be fetched.
     """
+    if cache is not None:
+        from masksynth.reconstruct.cache import CachedReconstructor, FaceCache
+
+        return CachedReconstructor(load_reconstructor(name), FaceCache(cache))
     if name == "facemesh":
         from masksynth.reconstruct.facemesh import FaceMeshReconstructor
 
@@ -55,6 +62,20 @@ def find_faces(rgb: Photo8, detector: Detector, reconstructor: Reconstructor) ->
     dropped : one reason for each detection that gave no face
     """
     check_rgb(rgb)
+    cache = getattr(reconstructor, "cache", None)
+    if cache is not None:
+        path = cache.path(rgb, detector, reconstructor)
+        found: tuple[list[Reconstruction], list[str]] | None = cache.load(path)
+        if found is None:
+            found = _find_faces(rgb, detector, reconstructor)
+            cache.store(path, *found)
+        return found
+    return _find_faces(rgb, detector, reconstructor)
+
+
+def _find_faces(
+    rgb: Photo8, detector: Detector, reconstructor: Reconstructor
+) -> tuple[list[Reconstruction], list[str]]:
     faces: list[Reconstruction] = []
     dropped: list[str] = []
     for detection in detector.detect(rgb):

@@ -169,7 +169,9 @@ class FaceMeshReconstructor:
 def reconstruction_of_mesh(points: Points3, box: Box, presence: float) -> Reconstruction:
     """Everything that follows from (468, 3) mesh points in the photo frame."""
     landmarks = landmarks68_from_mesh(points)
-    return Reconstruction(position_map_from_mesh(points), landmarks, pose_of(landmarks), box, presence, "facemesh")
+    return Reconstruction(
+        position_map_from_mesh(points), landmarks, pose_of(landmarks), box, presence, "facemesh", points
+    )
 
 
 def _place(box: Box) -> str:

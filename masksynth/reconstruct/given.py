@@ -28,6 +28,7 @@ class GivenFaces:
     name = "given"
 
     def __init__(self, detections: Sequence[Detection]) -> None:
+        self.settings = repr([(d.box, d.points.tolist()) for d in detections])
         self._detections = sorted(detections, key=lambda d: -d.box.width * d.box.height)
 
     def detect(self, rgb: Photo8) -> list[Detection]:
@@ -75,10 +76,10 @@ def detection_of_box(left: float, top: float, right: float, bottom: float) -> De
 def read_faces(path: Path, photo: Path) -> list[Detection]:
     """The faces that a file of landmarks gives for a photo.
 
-    Text: a face a line, its 4, 10, 136 or 212 numbers apart by spaces, commas or semicolons, after the photo's name where
-    a line begins with one (as in CASIA's eye files; only this photo's lines count); or a point a line. JSON: one face or
-    a list of them, each ``[[x, y], ...]``, ``{"points": [[x, y], ...]}`` or ``{"box": [left, top, right, bottom]}``, or
-    an object of such by the photo's name.
+    Text: a face a line, its 4, 10, 136 or 212 numbers apart by spaces, commas or semicolons, after the photo's name
+    where a line begins with one (as in CASIA's eye files; only this photo's lines count); or a point a line. JSON: one
+    face or a list of them, each ``[[x, y], ...]``, ``{"points": [[x, y], ...]}`` or ``{"box": [left, top, right,
+    bottom]}``, or an object of such by the photo's name.
 
     Raises
     ------

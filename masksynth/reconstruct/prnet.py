@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import Detection, Matrix, Photo8, PositionMap, Reconstruction, Validity
+from masksynth.arrays import Box, Detection, Matrix, Photo8, PositionMap, Reconstruction, Validity
 from masksynth.detect import check_rgb
 from masksynth.errors import ConfigError, NoFaceError
 from masksynth.reconstruct.plausible import implausible
@@ -117,7 +117,9 @@ class PRNetReconstructor:
         from masksynth.reconstruct.prnet_torch import load_network
 
         self._config = config or PRNetConfig()
-        self._network = load_network(locate("prnet"), self._config)
+        path = locate("prnet")
+        self._network = load_network(path, self._config)
+        self.settings = f"{path.stat().st_mtime_ns} {self._config}"  # other weights make other faces
 
     def reconstruct(self, rgb: Photo8, detection: Detection) -> Reconstruction:
         """The face at `detection` in (H, W, 3) uint8; NoFaceError where the map that comes out is no face."""
@@ -149,11 +151,13 @@ def run_network(network: torch.nn.Module, crops: Photo8, config: PRNetConfig) ->
     return np.concatenate(parts) * np.float32(RANGE)
 
 
-def position_map(positions: npt.NDArray[np.float32], matrix: Matrix) -> PositionMap:
-    """The map in the photo, with the stretch, from (256, 256, 3) positions in crop pixels."""
-    in_photo = to_photo(positions, matrix)
-    head = head_frame(landmarks68(in_photo))
-    return PositionMap(continued(in_photo, head), validity())
+def reconstruction_of_positions(
+    positions: npt.NDArray[np.float32], box: Box, score: float, name: str = "prnet"
+) -> Reconstruction:
+    """Everything that follows from (256, 256, 3) positions in the photo, of which only the face counts."""
+    points = landmarks68(positions)
+    whole = PositionMap(continued(positions, head_frame(points)), validity())
+    return Reconstruction(whole, points, pose_of(points), box, score, name)
 
 
 def _result(positions: npt.NDArray[np.float32], matrix: Matrix, detection: Detection) -> Reconstruction | NoFaceError:
@@ -162,6 +166,4 @@ def _result(positions: npt.NDArray[np.float32], matrix: Matrix, detection: Detec
     if reason:
         place = f"({box.left:.0f}, {box.top:.0f}, {box.right:.0f}, {box.bottom:.0f})"
         return NoFaceError(f"no face after all at {place} ({reason})")
-    whole = position_map(positions, matrix)
-    points = landmarks68(whole.positions)
-    return Reconstruction(whole, points, pose_of(points), box, detection.score, "prnet")
+    return reconstruction_of_positions(to_photo(positions, matrix), box, detection.score)

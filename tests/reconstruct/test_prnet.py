@@ -16,7 +16,7 @@ from masksynth.reconstruct.prnet import (
     crop,
     crop_from_photo,
     landmarks68,
-    position_map,
+    reconstruction_of_positions,
     run_network,
     to_photo,
     validity,
@@ -126,7 +126,7 @@ def test_map_from_another_reconstructor_gets_the_same_stretch():
     for yaw, pitch in ((0, 0), (40, 10), (-60, -15)):
         face = drawn_face(yaw=yaw, pitch=pitch)
         matrix = crop_from_photo(detection(100, 100, 260, 280))
-        whole = position_map(true_map(face, matrix), matrix)
+        whole = reconstruction_of_positions(to_photo(true_map(face, matrix), matrix), Box(0, 0, 1, 1), 1.0).position_map
         direct = position_map_from_mesh(face.mesh.astype(np.float32)).positions
         band = validity() == Validity.STRETCHED
         gap = np.linalg.norm((whole.positions - direct)[..., :2], axis=2)[band] / 80

@@ -1,0 +1,127 @@
+"""Keeping reconstructions, so that a second mask on the same photo costs no network.
+
+One file a photo, named by a hash of the picture, the detector, the reconstructor and their settings. Of Face Mesh its
+468 points are kept, of others the positions on the layout's face as 16-bit numbers over their range: a few thousandths
+of a pixel. Everything else follows from these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masksynth import __version__
+from masksynth.arrays import Box, Detection, Photo8, Reconstruction
+from masksynth.errors import MasksynthError, OutputError
+from masksynth.files import write_bytes
+from masksynth.reconstruct.uv_layout import face_region
+
+FORM = "masksynth-faces/1"
+LEVELS = 65535
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class FaceCache:
+    """A folder of reconstructions. Processes may share it: files appear whole."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder}: could not be created ({error.strerror or error}).") from error
+        self._folder = folder
+        self.hits = self.misses = 0
+
+    def path(self, rgb: Photo8, detector: Any, reconstructor: Any) -> Path:
+        """Where the faces of this picture are kept, or would be."""
+        # `settings` tells apart two of one name: weights, precision, faces given by the user.
+        words = [FORM, __version__, str(rgb.shape)]
+        words += [f"{part.name}:{getattr(part, 'settings', '')}" for part in (detector, reconstructor)]
+        digest = hashlib.blake2b("\x1f".join(words).encode(), digest_size=20)
+        digest.update(np.ascontiguousarray(rgb).data)
+        name = digest.hexdigest()
+        return self._folder / name[:2] / f"{name[2:]}.npz"
+
+    def load(self, path: Path) -> tuple[list[Reconstruction], list[str]] | None:
+        """What was kept there; None where there is nothing or it is damaged."""
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
+                found = _unpacked({name: stored[name] for name in stored.files})
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, MasksynthError):
+            self.misses += 1
+            return None
+        self.hits += 1
+        return found
+
+    def store(self, path: Path, faces: list[Reconstruction], dropped: list[str]) -> None:
+        """Keep what was found; a picture without a face is kept too."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **_packed(faces, dropped))  # type: ignore[arg-type]
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, buffer.getvalue())
+
+
+def _packed(faces: list[Reconstruction], dropped: list[str]) -> Arrays:
+    about = {
+        "form": FORM,
+        "dropped": dropped,
+        "boxes": [[f.box.left, f.box.top, f.box.right, f.box.bottom] for f in faces],
+        "scores": [f.score for f in faces],
+        "reconstructors": [f.reconstructor for f in faces],
+    }
+    arrays: Arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+    for k, face in enumerate(faces):
+        if face.mesh is not None:
+            arrays[f"mesh{k}"] = face.mesh
+            continue
+        values = face.position_map.positions[face_region()].astype(np.float64)
+        low, high = values.min(0), values.max(0)
+        step = np.maximum(high - low, 1e-9) / LEVELS
+        arrays[f"map{k}"] = np.rint((values - low) / step).astype(np.uint16)
+        arrays[f"range{k}"] = np.stack([low, step])
+    return arrays
+
+
+def _unpacked(arrays: Arrays) -> tuple[list[Reconstruction], list[str]]:
+    from masksynth.reconstruct.facemesh import reconstruction_of_mesh
+    from masksynth.reconstruct.prnet import reconstruction_of_positions
+
+    about = json.loads(arrays["about"].tobytes())
+    if about["form"] != FORM:
+        raise ValueError(about["form"])
+    faces = []
+    for k, (values, score, name) in enumerate(
+        zip(about["boxes"], about["scores"], about["reconstructors"], strict=True)
+    ):
+        box = Box(*(float(v) for v in values))
+        if f"mesh{k}" in arrays:
+            faces.append(reconstruction_of_mesh(arrays[f"mesh{k}"], box, float(score)))
+            continue
+        low, step = arrays[f"range{k}"]
+        positions = np.zeros((*face_region().shape, 3), np.float32)
+        positions[face_region()] = arrays[f"map{k}"] * step + low
+        faces.append(reconstruction_of_positions(positions, box, float(score), str(name)))
+    return faces, [str(reason) for reason in about["dropped"]]
+
+
+class CachedReconstructor:
+    """A reconstructor with a folder; `find_faces` asks the folder first."""
+
+    def __init__(self, reconstructor: Any, cache: FaceCache) -> None:
+        self.inner = reconstructor
+        self.name: str = reconstructor.name
+        self.settings: str = getattr(reconstructor, "settings", "")
+        self.cache = cache
+
+    def reconstruct(self, rgb: Photo8, detection: Detection) -> Reconstruction:
+        """As the reconstructor itself: a face whose place is given is not looked up."""
+        result: Reconstruction = self.inner.reconstruct(rgb, detection)
+        return result
