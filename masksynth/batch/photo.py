@@ -17,9 +17,10 @@ from masksynth.batch.config import BatchConfig
 from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
+from masksynth.datasets.reading import read_at
 from masksynth.detect import load_detector
 from masksynth.errors import BatchError, NoFaceError, PhotoError
-from masksynth.photos import Photo, read_photo
+from masksynth.photos import Photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
@@ -85,7 +86,7 @@ class PhotoWalk:
 
     def _read(self, photo: PlannedPhoto) -> Photo:
         try:
-            return read_photo(self.root / photo.path)
+            return read_at(self.root, photo.path)
         except PhotoError:
             if not self.root.is_dir():  # not this photo's fault: the share is gone
                 raise BatchError(

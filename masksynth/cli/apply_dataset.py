@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from masksynth.batch.config import COMPRESSIONS, CROPS, MASK_SPECTRA, BatchConfig
+from masksynth.cli.datasets import scan_options, scan_settings
 from masksynth.cli.options import PATH, force_option, seed_option
 from masksynth.compose.config import RENDERS, ComposeConfig
 from masksynth.errors import ConfigError, OutputError
@@ -57,6 +58,10 @@ _OPTIONS = (
     ),
     click.option("--detector", default=DEFAULTS.detector, show_default=True, help="What finds the faces."),
     click.option("--reconstructor", default=DEFAULTS.reconstructor, show_default=True, help="What makes them 3D."),
+    click.option(
+        "--part-size", type=int, default=DEFAULTS.part_size, show_default=True,
+        help="Photos of a part: what is done again, at most, where a worker is killed.",
+    ),
     click.option("--dry-run", is_flag=True, help="Say what would be made, how large and in what time; write nothing."),
     click.option("--part", metavar="K/N", help="Do the share of task K of a job array of N, K = 1..N; join nothing."),
     click.option("--assemble", is_flag=True, help="Only join the parts that the tasks of a job array made."),
@@ -97,8 +102,8 @@ def apply_dataset(
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
 
-    `templates` holds names, files and folders with commas between; `settings` are fields of BatchConfig, among them
-    `compose`, the fields of ComposeConfig that differ from its defaults.
+    `templates` holds names, files and folders with commas between; `settings` are the values of `scan_options` and
+    fields of BatchConfig, among them `compose`, the fields of ComposeConfig that differ from its defaults.
     """
     from masksynth.batch import make_plan
     from masksynth.batch.folder import parts_folder
@@ -112,10 +117,11 @@ def apply_dataset(
     if part is not None and force:
         raise ConfigError(f"--force would throw away what other tasks made. Remove {out} and {out}.parts by hand.")
     share = None if part is None else _share(part)
+    reading = scan_settings(settings)
     config = BatchConfig(**settings)
     chosen: list[str | Path] = [name for name in (templates or "").split(",") if name]
     chosen = chosen or [entry.path for entry in library()]
-    faces = open_dataset(dataset, root)
+    faces = open_dataset(dataset, root, reading)
     for note in faces.notes:
         click.echo(f"note: {note}", err=True)
     plan = make_plan(faces, resolve_templates(chosen), config)
@@ -193,6 +199,7 @@ def _run(
 
 @click.command("apply")
 @dataset_options
+@scan_options
 @click.option("--out", "-o", type=PATH, help="The HDF5 file to write.")
 @click.option("-t", "--template", multiple=True, metavar="TEMPLATE", help="One of --templates; may be given again.")
 @click.option(

@@ -25,8 +25,8 @@ _CHOICES = (
     ),
     click.option("--spectrum", type=click.Choice(["nir", "vis"]), help="Of a folder without folders nir and vis."),
     click.option(
-        "--light", type=click.Choice(["strong", "weak", "dark", "all"]), default="strong", show_default=True,
-        help="Oulu: which light.",
+        "--oulu-light", type=click.Choice(["strong", "weak", "dark", "all"]), default="strong", show_default=True,
+        help="Oulu-CASIA: the photos of which light.",
     ),
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ def scan_settings(settings: dict[str, Any]) -> Any:
     """DatasetOptions of the values of `scan_options`, which are taken out of `settings`."""
     from masksynth.datasets import DatasetOptions
 
-    names = {"split": "split", "variant": "variant", "split_seed": "seed", "spectrum": "spectrum", "light": "light"}
+    names = {"split": "split", "variant": "variant", "split_seed": "seed", "spectrum": "spectrum", "oulu_light": "light"}
     return DatasetOptions(**{field: settings.pop(option) for option, field in names.items() if option in settings})
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from masksynth.datasets.recordio import read_record, split_place, unpack
 from masksynth.datasets.types import Sample
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, PhotoError
 from masksynth.photos import Photo, decode_photo, read_photo
 
 
@@ -16,9 +16,9 @@ def read_sample(root: Path, sample: Sample, *, white: float | None = None) -> Ph
     Raises
     ------
     DatasetError
-        If the sample is listed by a protocol but has no file, or its record is damaged.
+        If the sample is listed by a protocol but has no file.
     PhotoError
-        If the file is not a photo that can be read.
+        If the file is not a photo that can be read, or its record is damaged.
     """
     if sample.path is None:
         raise DatasetError(f"{root}: the photo {sample.id} is listed, but there is no file of that name.")
@@ -31,5 +31,8 @@ def read_at(root: Path, path: str, *, white: float | None = None) -> Photo:
     if place is None:
         return read_photo(root / path, white=white)
     name, offset = place
-    record = unpack(read_record(root / name, offset), f"{root / name}, byte {offset}")
+    try:
+        record = unpack(read_record(root / name, offset), f"{root / name}, byte {offset}")
+    except DatasetError as error:
+        raise PhotoError(str(error)) from error
     return decode_photo(record.payload, Path(f"{root / name}@{offset}"), white=white)
