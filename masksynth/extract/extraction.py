@@ -1,0 +1,192 @@
+"""From photos of a person who wears a mask to a template: find, reconstruct, segment, unwrap, fill, even out the light.
+
+What is measured, what is mirrored and what is filled from its surroundings is said in the template's metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from masksynth.arrays import Alpha, Reconstruction, Spectrum
+from masksynth.detect import load_detector
+from masksynth.errors import ConfigError, SegmentationError
+from masksynth.extract.fill import fill_hidden, merge
+from masksynth.extract.judge import find_face, judge
+from masksynth.extract.texture import Field, View, unwrap_view
+from masksynth.photos import Photo, read_photo, spectrum_of
+from masksynth.reconstruct import load_reconstructor
+from masksynth.segment import Segmentation, given_segmentation, segment_mask
+from masksynth.segment.frame import face_frame
+from masksynth.segment.grabcut import bare_of
+from masksynth.template import Template
+from masksynth.template.format import SIZES, check_layout, continued, name_from
+
+SKIN_NIR = 0.50  # linear reflectance of skin near 850 nm; masks in NIR photos are measured against it
+CLOTH_NIR = 0.62  # taken for a mask of unknown material seen in VIS: fleece and cloth are bright in NIR, dyes clear
+DETAIL_IN_NIR = 0.25  # exponent of the VIS luminance that is kept as texture in a converted NIR reflectance
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig:
+    """How a template is made from photos."""
+
+    size: int = 256  # side of the template; 512 for faces with more than about 250 px between the eyes' outer corners
+    spectrum: Literal["nir", "vis", "auto"] = "auto"
+    face: int = 1  # which face of each photo, counted from the largest
+    detector: str = "blazeface"
+    reconstructor: str = "facemesh"
+    even_light: float = 1.0  # share of the photo's shading that is divided out
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise ConfigError(f"size must be 256 or 512, got {self.size}")
+        if self.face < 1:
+            raise ConfigError(f"face must be at least 1, got {self.face}")
+        if not 0 <= self.even_light <= 1:
+            raise ConfigError(f"even_light must be in [0, 1], got {self.even_light}")
+
+
+@dataclass(frozen=True)
+class ExtractedTemplate:
+    """A template and how it came about."""
+
+    template: Template
+    views: tuple[View, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def extract_template(
+    photos: Sequence[Photo],
+    config: ExtractConfig | None = None,
+    *,
+    name: str | None = None,
+    segmentations: Sequence[Alpha] | None = None,
+) -> ExtractedTemplate:
+    """Make a template of the mask in one photo or in several photos of the same mask.
+
+    Parameters
+    ----------
+    photos : sequence of Photo
+        At least one.
+    name : str, optional
+        The template's name; the first photo's stem where not given.
+    segmentations : sequence of (H, W) alphas, optional
+        Where the mask is, one for each photo; found by the program where not given.
+
+    Raises
+    ------
+    NoFaceError, SegmentationError, TemplateError
+        If a photo shows no face, no mask can be told from it, or it is too small or too far turned to be of use.
+    """
+    config = config or ExtractConfig()
+    if not photos:
+        raise ConfigError("no photo was given")
+    if segmentations is not None and len(segmentations) != len(photos):
+        raise ConfigError(f"{len(segmentations)} segmentations were given for {len(photos)} photos: give one for each")
+    detector, reconstructor = load_detector(config.detector), load_reconstructor(config.reconstructor)
+    views, warnings = [], []
+    for k, photo in enumerate(photos):
+        face = find_face(photo, config.face, detector, reconstructor)
+        warnings += judge(photo, face)
+        if segmentations is not None:
+            segmentation = given_segmentation(segmentations[k], photo.rgb)
+        else:
+            segmentation = _segmented(photo, face)
+        views.append(View(photo, face, segmentation))
+
+    spectrum = spectrum_of(photos[0].pixels, config.spectrum)
+    seen = [unwrap_view(view, config.size, spectrum, config.even_light) for view in views]
+    try:
+        filled, origin = fill_hidden(merge(seen))
+    except SegmentationError as error:
+        raise SegmentationError(f"{photos[0].source}: {error}") from None
+    rgba = continued(np.dstack([np.clip(filled.colour, 0, 1), filled.alpha]).astype(np.float32))
+    name = name or name_from(photos[0].source.stem)
+    check_layout(rgba[..., 3], str(photos[0].source))
+    nir, how = nir_reflectance(rgba, views, spectrum)
+    template = Template(name, rgba, nir, None, _metadata(views, spectrum, how, origin, rgba[..., 3], config))
+    return ExtractedTemplate(template, tuple(views), tuple(warnings))
+
+
+def read_alpha(path: Path) -> Alpha:
+    """A segmentation that a person drew, (H, W) in [0, 1]: the alpha of a picture that has one, else its brightness.
+
+    Raises PhotoError as `read_photo` does.
+    """
+    photo = read_photo(path)
+    with PillowImage.open(path) as image:
+        if "A" in image.getbands():
+            alpha = np.asarray(ImageOps.exif_transpose(image).getchannel("A"))
+            if alpha.min() < 255:
+                return np.asarray(alpha / 255, np.float32)
+    return np.asarray(photo.rgb.mean(axis=2) / 255, np.float32)
+
+
+def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> tuple[Alpha, str]:
+    """(S, S) linear NIR reflectance of the template and the words that say where it comes from."""
+    linear = np.clip(rgba[..., :3], 0, 1).astype(np.float64) ** 2.2
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    worn = rgba[..., 3] > 0.5
+    if spectrum == "nir":
+        skin = [_skin_level(view) for view in views]
+        nir = luminance / max(float(np.median(skin)), 1e-3) * SKIN_NIR
+        return np.clip(nir, 0.01, 1).astype(np.float32), f"measured against skin, taken as {SKIN_NIR}"
+    relative = luminance / max(float(np.median(luminance[worn])), 1e-3)
+    nir = CLOTH_NIR * np.clip(relative, 0.05, 4) ** DETAIL_IN_NIR
+    return np.clip(nir, 0.01, 1).astype(np.float32), (
+        f"converted from VIS, material unknown: {CLOTH_NIR} x relative luminance ^ {DETAIL_IN_NIR}"
+    )
+
+
+def _segmented(photo: Photo, face: Reconstruction) -> Segmentation:
+    try:
+        return segment_mask(photo.rgb, face)
+    except SegmentationError as error:
+        raise SegmentationError(f"{photo.source}: {error}") from None
+
+
+def _skin_level(view: View) -> float:
+    """Median linear luminance of the bare skin below the eyes."""
+    frame = face_frame(view.photo.rgb, view.face, 128)
+    skin = bare_of(frame)
+    values = (frame.rgb[skin].astype(np.float64) / 255) ** 2.2 if skin.any() else np.array([[0.4] * 3])
+    return float(np.median(values.mean(axis=1)))
+
+
+def _metadata(
+    views: Sequence[View], spectrum: Spectrum, nir: str, origin: dict[str, float], alpha: Field, config: ExtractConfig
+) -> dict[str, Any]:
+    return {
+        "kind": "unknown",
+        "material": "unknown",
+        "spectrum": spectrum,
+        "nir": nir,
+        "texels": origin,
+        "even_light": config.even_light,
+        "sources": [
+            {
+                "file": view.photo.source.name,
+                "sha256": _sha256(view.photo.source),
+                "interocular_px": round(view.face.interocular, 1),
+                "pose_deg": [round(angle, 1) for angle in view.face.pose.degrees],
+                "segmentation": view.segmentation.method,
+                "score": round(view.segmentation.score, 3),
+            }
+            for view in views
+        ],
+    }
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,138 @@
+"""Several photos in one texture, and what none of them shows filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from masksynth.arrays import UV_SIZE
+from masksynth.errors import SegmentationError
+from masksynth.extract.texture import FACING, Field, Unwrapped
+from masksynth.template.format import surface
+
+WELL_SEEN = 0.65  # cosine from which on a texel's place is trusted fully
+LEGIBLE = 0.38  # cosine from which on a texel's colour is taken as it is
+PRIOR_WEIGHT = 0.03  # of where masks reach at all, against 1 of a texel seen well
+MIN_SHOWN = 0.03  # share of the layout that must show mask
+
+
+def merge(seen: Sequence[Unwrapped]) -> Unwrapped:
+    """Several photos of one mask in one: each texel from where it is seen best, their brightness made equal."""
+    if len(seen) == 1:
+        return seen[0]
+    first = seen[0]
+    levelled = [first]
+    for other in seen[1:]:
+        both = (first.weight > 0) & (other.weight > 0) & (first.alpha > 0.9) & (other.alpha > 0.9)
+        colour = other.colour
+        if both.sum() > 50:
+            gain = np.median(first.colour[both] ** 2.2, axis=0) / np.maximum(
+                np.median(colour[both] ** 2.2, axis=0), 1e-4
+            )
+            colour = np.clip(colour**2.2 * np.clip(gain, 0.25, 4), 0, 1) ** (1 / 2.2)
+        levelled.append(Unwrapped(colour, other.alpha, other.weight))
+    weights = np.stack([one.weight**4 for one in levelled])
+    total = np.maximum(weights.sum(0), 1e-12)
+    mask_weights = weights * np.stack([one.alpha for one in levelled])
+    mask_total = np.where(mask_weights.sum(0) > 1e-9, mask_weights.sum(0), 1)
+    colour = np.einsum("kij,kijc->ijc", mask_weights / mask_total, np.stack([one.colour for one in levelled]))
+    unseen = mask_weights.sum(0) <= 1e-9
+    colour[unseen] = levelled[0].colour[unseen]
+    alpha = (weights * np.stack([one.alpha for one in levelled])).sum(0) / total
+    return Unwrapped(colour, alpha, np.max([one.weight for one in levelled], axis=0))
+
+
+def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
+    """What the pose hid: mirrored from the other side, then continued from the surroundings.
+
+    The outline comes from the photo where it is seen well, from the other side where that is better, and from where
+    masks reach at all where neither is; a texel seen edge-on counts for little. It is smoothed by a texel or two.
+
+    Returns the filled texture and the shares of the mask's texels that were measured, mirrored and continued.
+    """
+    texel = len(seen.alpha) / UV_SIZE
+    own = np.clip((seen.weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
+    # Near the head's outline a texel may read what is behind the head: that no mask is there says little.
+    own = own * np.where(seen.alpha < 0.5, np.clip((seen.weight - 0.4) / 0.4, 0, 1), 1)
+    other = own[:, ::-1] * (1 - own)
+    shown = float((own * (seen.alpha > 0.5)).mean())
+    if shown < MIN_SHOWN:
+        raise SegmentationError(
+            f"too little of a mask is seen on the face: {100 * shown:.1f} % of the layout, at least "
+            f"{100 * MIN_SHOWN:.0f} % are needed."
+        )
+
+    v, u = (np.mgrid[: len(own), : len(own)] + 0.5) / texel - 0.5
+    prior = _reach(u, v)
+    sure = own + 0.7 * other + PRIOR_WEIGHT
+    alpha = (own * seen.alpha + 0.7 * other * seen.alpha[:, ::-1] + PRIOR_WEIGHT * prior) / sure
+    near, far = (_spread(alpha, sure, sigma * texel) for sigma in (1.2, 6.0))
+    trust = np.clip(gaussian_filter(sure, texel), 0, 1)
+    alpha = _outline(near * trust + far * (1 - trust), texel) * surface(len(own))
+
+    # Its colour is read where the place is less sure too: a print is better slanted than mirrored.
+    mask = seen.alpha > 0.9
+    legible = np.clip((seen.weight - FACING) / (LEGIBLE - FACING), 0, 1) * mask
+    a, b = legible, legible[:, ::-1] * (1 - legible)
+    feather = 1.5 * texel
+    a, b = gaussian_filter(a, feather) * (a > 0), gaussian_filter(b, feather) * (b > 0)
+    both = np.maximum(a + b, 1e-9)[..., None]
+    colour = (a[..., None] * seen.colour + b[..., None] * seen.colour[:, ::-1]) / both
+    known = (a + b) > 1e-3
+    colour = np.where(known[..., None], colour, _continued_smoothly(colour, known))
+
+    worn = alpha > 0.5
+    count = max(int(worn.sum()), 1)
+    measured = worn & known & (a >= b)
+    mirrored = worn & known & (a < b)
+    origin = {
+        "measured": round(float(measured.sum() / count), 4),
+        "mirrored": round(float(mirrored.sum() / count), 4),
+        "continued": round(float((worn & ~known).sum() / count), 4),
+    }
+    return Unwrapped(colour, alpha, seen.weight), origin
+
+
+def _reach(u: Field, v: Field) -> Field:
+    """How likely masks reach a texel (u, v); it decides only where the photo shows nothing: jaw, cheek, throat."""
+    x = np.abs(u - 127.5)
+    top = np.interp(x, (0, 10, 30, 60, 90, 120), (74, 79, 93, 108, 116, 140))
+    bottom = np.interp(x, (0, 30, 60, 85, 120), (229, 225, 211, 190, 160))
+    across = np.clip((92 - x) / 16 + 0.5, 0, 1)
+    return np.clip((v - top) / 14 + 0.5, 0, 1) * np.clip((bottom - v) / 16 + 0.5, 0, 1) * across
+
+
+def _spread(values: Field, weight: Field, sigma: float) -> Field:
+    """Weighted mean of the neighbourhood."""
+    return gaussian_filter(values * weight, sigma) / np.maximum(gaussian_filter(weight, sigma), 1e-9)
+
+
+def _outline(alpha: Field, texel: float) -> Field:
+    """One piece with a smooth outline and an edge a texel wide, from a rough alpha."""
+    region = gaussian_filter(alpha, 1.5 * texel) > 0.5
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    if count > 2:
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        region = np.concatenate([[False], areas > 0.1 * areas.max()])[labels]
+    inside = distance_transform_edt(region) - distance_transform_edt(~region)  # a texel's centre is half a texel in
+    inside = gaussian_filter(inside, 1.2 * texel)
+    return np.clip(0.5 + inside / 1.5, 0, 1)
+
+
+def _continued_smoothly(colour: Field, known: npt.NDArray[np.bool_]) -> Field:
+    """(S, S, 3) with every unknown texel the mean of what is known around it, as near as there is any."""
+    out = np.zeros_like(colour)
+    missing = np.ones(known.shape, bool)
+    sigma = 2.0
+    while missing.any() and sigma < 4 * len(known):
+        weight = gaussian_filter(known.astype(np.float64), sigma, truncate=3.0)
+        reached = missing & (weight > 0.02)
+        mean = gaussian_filter(colour * known[..., None], (sigma, sigma, 0), truncate=3.0)
+        out[reached] = mean[reached] / weight[reached][:, None]
+        missing &= ~reached
+        sigma *= 2
+    return out

@@ -1,0 +1,132 @@
+"""One photo in the layout: which texels it shows, and what they look like with its light evened out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+from masksynth.arrays import UV_SIZE, Reconstruction, Spectrum
+from masksynth.photos import Photo
+from masksynth.render import grid_triangles, rasterize
+from masksynth.segment import Segmentation
+from masksynth.template.tent import smooth_normals
+
+Field = npt.NDArray[np.floating]
+
+FACING = 0.22  # cosine between a texel's normal and the camera below which it is not read: 77 degrees
+BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
+
+
+@dataclass(frozen=True)
+class View:
+    """One photo of the mask."""
+
+    photo: Photo
+    face: Reconstruction
+    segmentation: Segmentation
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """One photo in the layout; S is its side."""
+
+    colour: Field  # (S, S, 3) sRGB-encoded, light evened out
+    alpha: Field  # (S, S)
+    weight: Field  # (S, S) how well a texel is seen, 0 where it is not
+
+
+def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) -> Unwrapped:
+    """Read the mask's colour and alpha off a photo, texel by texel, where the head does not hide it."""
+    face = view.face
+    weight = visibility(face, size)
+    positions = _resized(face.position_map.positions, size)
+    # Shrink the photo to the template's resolution first, so that no texel reads a single pixel of many.
+    shrink = min(1.0, 100 * size / UV_SIZE / face.interocular)
+    rgb = view.photo.rgb.astype(np.float32) / np.float32(255)
+    if spectrum == "nir":
+        rgb = np.repeat(rgb.mean(axis=2, keepdims=True), 3, axis=2)
+    planes = np.dstack([rgb, view.segmentation.alpha]).astype(np.float32)
+    place = positions[..., :2]
+    if shrink < 0.9:
+        planes = np.asarray(cv2.resize(planes, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.float32)
+        place = (place + 0.5) * (planes.shape[1] / rgb.shape[1]) - 0.5
+    x, y = (np.ascontiguousarray(place[..., k], np.float32) for k in (0, 1))
+    height, width = planes.shape[:2]
+    weight = weight * ((x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5))
+    read = np.asarray(cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float64)
+    texture: Field = read[..., :3]
+    cover: Field = read[..., 3]
+    # Colour is that of the mask alone: half-covered texels at its edge take that of the nearest fully covered one.
+    full = (cover > 0.97) & (weight > 0)
+    full = full & (distance_transform_edt(full) > size / UV_SIZE) if full.any() else full
+    if full.any():
+        rows, columns = distance_transform_edt(~full, return_distances=False, return_indices=True)
+        texture = np.asarray(texture[rows, columns])
+    if even_light > 0 and full.any():
+        texture = _evened(texture, full * weight, face, size, even_light)
+    return Unwrapped(texture, cover, weight)
+
+
+def visibility(face: Reconstruction, size: int) -> Field:
+    """(size, size): 0 where the head hides a texel or it is seen edge-on, else the cosine it is seen under."""
+    surface_map = face.position_map
+    between = max(face.interocular, 1.0)
+    low = surface_map.positions[surface_map.validity > 0].min(0)
+    scale = min(1.0, 120.0 / between)  # depth is smooth: a coarse buffer will do
+    points = (surface_map.positions - low).astype(np.float64) * scale
+    extent = points[surface_map.validity > 0].max(0)
+    triangles = grid_triangles(surface_map.validity)
+    shape = (int(extent[1]) + 3, int(extent[0]) + 3)
+    seen = rasterize((points + 1).reshape(-1, 3), triangles, shape)
+    rows = np.clip(np.rint(points[..., 1] + 1).astype(int), 0, shape[0] - 1)
+    columns = np.clip(np.rint(points[..., 0] + 1).astype(int), 0, shape[1] - 1)
+    # The nearest surface in the neighbourhood, less the slope of the texel itself.
+    in_front = seen.depth[rows, columns] - (points[..., 2] + 1) > BEHIND * between * scale + 2.0
+    down, right = np.gradient(points, axis=(0, 1))
+    normal = np.cross(right, down)
+    facing = normal[..., 2] / np.maximum(np.linalg.norm(normal, axis=2), 1e-9)
+    facing = gaussian_filter(facing, 1.5)
+    weight = np.where(in_front | (surface_map.validity == 0) | (facing < FACING), 0.0, facing)
+    return np.clip(_resized(weight.astype(np.float32), size), 0, 1) * (
+        _resized((weight > 0).astype(np.float32), size) > 0.75
+    )
+
+
+def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, share: float) -> Field:
+    """The texture with the shading that a distant light gives a smooth surface divided out.
+
+    The logarithm of the luminance is fitted by the second-order harmonics of the smoothed normals (9 numbers, held
+    small), so that prints and seams, which do not follow the normals, stay.
+
+    References
+    ----------
+    Basri, Jacobs, "Lambertian Reflectance and Linear Subspaces", PAMI 2003.
+    """
+    n = _resized(smooth_normals(face.position_map.positions).astype(np.float32), size)
+    x, y, z = n[..., 0], n[..., 1], n[..., 2]
+    basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x**2 - y**2, 3 * z**2 - 1], axis=-1)
+    luminance = np.clip(texture, 0, 1) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
+    level = np.log(np.clip(luminance, 2e-3, 1))
+    chosen = weight > 0.05
+    a, b, w = basis[chosen], level[chosen], weight[chosen].astype(np.float64)
+    b = b - np.average(b, weights=w)
+    ridge = np.diag([1e-6, 1, 1, 1, 4, 4, 4, 4, 4]) * 0.004 * w.sum()
+    for _ in range(4):  # dark prints and highlights are no shading: weigh them down
+        fit = np.linalg.solve((a * w[:, None]).T @ a + ridge, (a * w[:, None]).T @ b)
+        residual = np.abs(b - a @ fit)
+        w = weight[chosen] / (1 + (residual / max(1.5 * float(np.median(residual)), 0.02)) ** 2)
+    shading = basis @ fit
+    shading = np.clip(shading - np.average(shading[chosen], weights=weight[chosen]), -0.9, 0.9) * share
+    return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading)[..., None], 0, 1) ** (1 / 2.2)
+
+
+def _resized(values: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float32]:
+    """A field of the 256 layout at side `size`, bilinear, texel centres in place."""
+    if size == len(values):
+        return np.asarray(values, np.float32)
+    resized = cv2.resize(np.asarray(values, np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.float32)
