@@ -22,6 +22,7 @@ COMMANDS = {
     "train-hsst": "Train by heterogeneous semi-siamese training on a masked data set.",
     "train": "Train by another method of the paper's tables on a masked data set.",
     "evaluate": "Measure rank-1 and VR@FAR of a trained network.",
+    "pretrain": "Train a network on very many VIS photos, to start from.",
     "reproduce": "Run the rows of a table of the paper and print it beside the paper's figures.",
     "export": "Write a trained network as ONNX.",
     "report": "Write one HTML page about a masked data set or a run.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -95,23 +96,18 @@ def run_training(
     """Train with progress on the terminal, and say what to type next."""
     from masksynth.train.start import train
 
-    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice: save, then end
-    try:
-        with Progress() as progress:
-            finished = train(
-                file,
-                config,
-                out=out,
-                init=init,
-                channel_order=channel_order,
-                device=device,
-                force=force,
-                say=lambda text: click.echo(f"note: {text}", err=True),
-                on_step=Steps(progress, config.iterations).step,
-            )
-    except KeyboardInterrupt:
-        click.echo("masksynth: interrupted; what was trained is saved. The same command goes on from there.", err=True)
-        raise SystemExit(130) from None
+    with saving_on_notice(), Progress() as progress:
+        finished = train(
+            file,
+            config,
+            out=out,
+            init=init,
+            channel_order=channel_order,
+            device=device,
+            force=force,
+            say=lambda text: click.echo(f"note: {text}", err=True),
+            on_step=Steps(progress, config.iterations).step,
+        )
     if finished.already_done:
         click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")
     start = "" if finished.network.origin != "from scratch" else ", from scratch"
@@ -119,19 +115,32 @@ def run_training(
     click.echo(f"next: masksynth evaluate {file} --weights {finished.run.path}")
 
 
+@contextmanager
+def saving_on_notice() -> Iterator[None]:
+    """Ctrl-C and a batch system's SIGTERM end the work after it has saved its state; exit code 130 and one line."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("masksynth: interrupted; what was trained is saved. The same command goes on from there.", err=True)
+        raise SystemExit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Steps:
     """Progress over the iterations, with the loss at every tenth of the way."""
 
     def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total = progress, total
+        self._progress, self.total = progress, total
         self._begun = False
 
     def step(self, done: int, record: dict[str, float]) -> None:
         if not self._begun:
-            self._progress.begin("iterations", self._total, done - 1)
+            self._progress.begin("iterations", self.total, done - 1)
             self._begun = True
         self._progress.advance()
-        if done % max(1, self._total // 10) == 0 and record:
+        if done % max(1, self.total // 10) == 0 and record:
             self._progress.say(f"iteration {done}: loss {record['loss']:.4f}, lr {record['lr']:.2g}")
 
 

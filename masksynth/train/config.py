@@ -172,6 +172,28 @@ class PlainConfig(LossConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PretrainConfig(PlainConfig):
+    """A classifier on very many VIS photos, to start from. Defaults: FaceX-Zoo's for MobileFaceNet on MS1M-v1c."""
+
+    method: ClassVar[str] = "pretrain"
+    loss: Loss = "am"
+    side: int = 144  # of the crops
+    epochs: int = 18  # decide the iterations, once the photos are counted
+    batch: int = 512
+    lr: float = 0.1
+    milestones: tuple[float, ...] = (10 / 18, 13 / 18, 16 / 18)
+    head_lr: float = 1.0
+    augment: Augment = "flip"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "epochs", 1)
+        _at_least(self, "side", 32)
+        if self.loss == "triplet":
+            raise ConfigError("pretraining is by a classifier: loss must be softmax, am or arc")
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdrConfig(TrainConfig):
     """Invariant deep representation: He, Wu, Sun, Tan, AAAI 2017. The weights of the terms are ours (docs/train.md)."""
 

@@ -96,16 +96,18 @@ class UnionSampler:
     def __init__(self, images: int, *, batch: int, seed: int) -> None:
         self._images, self._batch, self._seed = images, min(batch, images), seed
         self._drawn = 0
+        self._orders: dict[int, Rows] = {}  # of the epochs that a batch lies in
 
     def __next__(self) -> Rows:
         """(B,) numbers of images; a batch may reach over the end of an epoch."""
         places = np.arange(self._drawn * self._batch, (self._drawn + 1) * self._batch)
-        epochs = {
-            int(e): rng_for(self._seed, "epoch", int(e)).permutation(self._images)
-            for e in np.unique(places // self._images)
+        wanted = np.unique(places // self._images).tolist()
+        self._orders = {
+            e: self._orders[e] if e in self._orders else rng_for(self._seed, "epoch", e).permutation(self._images)
+            for e in wanted
         }
         self._drawn += 1
-        return np.array([epochs[int(p) // self._images][p % self._images] for p in places])
+        return np.concatenate([self._orders[e][places[places // self._images == e] % self._images] for e in wanted])
 
     def state(self) -> dict[str, Any]:
         return {"drawn": self._drawn}
