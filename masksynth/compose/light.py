@@ -23,19 +23,19 @@ GRID = 32  # light is kept for blocks of 8 x 8 texels
 CELL = UV_SIZE // GRID
 LEAST_PLACES = 24  # of GRID * GRID, where skin must be seen to say anything of the light
 ROUNDS = 3
-TOLERANCE = 0.25  # a place off the fit by this share counts half
+TOLERANCE = 0.5  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
 FLOOR = 0.12  # of the mean light: what reaches places that no harmonic lights
-SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 5, 6, 4  # passes of (1 2 1) / 4 on the grid
+SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 2, 6, 4  # passes of (1 2 1) / 4 on the grid
 
-VIS_SKIN, VIS_LIGHT = (
-    0.34,
-    0.72,
-)  # linear: the usual luminance of skin's reflectance, and of light in a well exposed photo
-SKIN_SPREAD, LIGHT_SPREAD = 0.45, 0.35  # standard deviations of their logarithms
+VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
+VIS_LIGHT = 0.95  # and of the light on the bright side of a face in a well exposed photo
+SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
+BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
+GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it
 VIS_TINT = (1.34, 0.94, 0.72)  # of skin's reflectance, luminance about 1
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
-NIR_SKIN = 0.55  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
+NIR_SKIN = 0.585  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
 
 
 @dataclass
@@ -97,7 +97,9 @@ class LightMeter:
             self._matrix, self._right, self._basis, self._coefficients,
         )  # fmt: skip
         mean = np.einsum("ij,ijc->c", self._weight, self._seen) / max(float(self._weight.sum()), 1e-9)
-        self._reflectance = skin_reflectance(mean, spectrum)
+        counted = self._seen[self._weight > 0.3 * self._weight.max()] @ GREYISH
+        bright = float(np.quantile(counted, BRIGHT_SIDE)) if len(counted) else 0.0
+        self._reflectance = skin_reflectance(mean, bright, spectrum)
 
     def on(self, height: npt.NDArray[np.float32] | None, length: float) -> Light:
         """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at.
@@ -128,20 +130,20 @@ class LightMeter:
         return float(np.median(found)) / 0.6745 if len(found) >= LEAST_PLACES else 0.0
 
 
-def skin_reflectance(mean: npt.NDArray[np.floating], spectrum: Spectrum) -> npt.NDArray[np.float64]:
-    """(3,) linear reflectance of the skin whose mean linear colour in the photo is `mean` (3,).
+def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Spectrum) -> npt.NDArray[np.float64]:
+    """(3,) linear reflectance of skin whose mean linear colour in the photo is `mean` (3,), and whose luminance on the
+    bright side of the face is `bright`.
 
     In NIR skin is about alike in everybody. In VIS a dark face may be dark skin or dim light: the likeliest pair is
     taken, both being log-normal about their usual values, the photo being exposed for what is in it.
     """
-    seen = np.maximum(np.asarray(mean, np.float64), 1e-4)
     if spectrum == "nir":
         return np.full(3, NIR_SKIN)
-    luminance = float(seen @ (0.25, 0.5, 0.25))
-    off = np.log(luminance / (VIS_SKIN * VIS_LIGHT))
+    seen = np.maximum(np.asarray(mean, np.float64), 1e-4)
+    off = np.log(max(bright, 1e-3) / (VIS_SKIN * VIS_LIGHT))
     reflectance = VIS_SKIN * np.exp(off * SKIN_SPREAD**2 / (SKIN_SPREAD**2 + LIGHT_SPREAD**2))
     tint = np.array(VIS_TINT)
-    cast = seen / luminance / tint
+    cast = seen / float(seen @ GREYISH) / tint
     return reflectance * tint * cast ** (1 - TINT_TRUST)
 
 
