@@ -55,6 +55,7 @@ class PairSampler:
             )
         if queue % batch:
             raise ConfigError(f"queue must be a multiple of batch ({batch}), got {queue}")
+        self._one_of = [(np.concatenate(rows), np.array([len(r) for r in rows])) for rows in (self._nir, self._vis)]
         self._batch, self._seed = batch, seed
         self._recent: deque[int] = deque(maxlen=queue)
         self._drawn = 0
@@ -67,8 +68,7 @@ class PairSampler:
         free = np.ones(self.identities, bool)
         free[list(self._recent)] = False
         chosen = rng.choice(np.flatnonzero(free), self._batch, replace=False)
-        nir = np.array([rng.choice(self._nir[c]) for c in chosen])
-        vis = np.array([rng.choice(self._vis[c]) for c in chosen])
+        nir, vis = (_one_each(rng, rows, chosen) for rows in self._one_of)
         self._recent.extend(chosen.tolist())
         self._drawn += 1
         return PairBatch(chosen, nir, vis)
@@ -144,6 +144,13 @@ class GroupSampler:
 
     def restore(self, state: dict[str, Any]) -> None:
         self._drawn = int(state["drawn"])
+
+
+def _one_each(rng: np.random.Generator, rows: tuple[Rows, Rows], chosen: Rows) -> Rows:
+    """One row of each chosen identity; `rows` are all rows in the order of the identities, and how many each has."""
+    order, counts = rows
+    starts = np.cumsum(counts) - counts
+    return order[starts[chosen] + rng.integers(0, counts[chosen])]
 
 
 def _rows_by_identity(identity: npt.ArrayLike) -> list[Rows]:

@@ -48,8 +48,7 @@ def test_photo_that_is_no_crop_is_named(photos):
     write_photo(photos / "m.0000" / "a.png", np.zeros((40, 60, 3), np.uint8))
     source = open_source(photos)
     with pytest.raises(TrainingError, match=r"a\.png: is 60 x 40 px"):
-        for number in range(21):
-            source.read(number, 32)
+        [source.read(number, 32) for number in range(21)]
 
 
 def test_vis_crops_of_a_masked_data_set_will_do(tmp_path):
