@@ -2,8 +2,8 @@
 
 A .mat file holds pt3d_68 (3, 68) and Pose_Para (1, 7), whose first three are pitch, yaw and roll in radians. The error
 of a face is the mean distance of its points to the labels in the image plane over the root of the area of the labels'
-box, in %. Printed for all 68 points and for the inner 51, by yaw, with n and a 95 % interval of the mean; then the paired
-differences between variants. The labels' own box says where the face is, so that every variant sees every face;
+box, in %. Printed for all 68 points and for the inner 51, by yaw, with n and a 95 % interval of the mean; then the
+paired differences between variants. The labels' own box says where the face is, so that every variant sees every face;
 --detect lets the detector find it, and counts what it misses.
 
     python benchmarks/nme.py FOLDER [--variants facemesh,one-look,flip,prnet] [--detect] [--json OUT]

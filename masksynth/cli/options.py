@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,31 @@ seed_option = click.option(
 )
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
+
+def _preferred(key: str, fallback: str) -> Callable[[], str]:
+    """What the configuration file says under `key`, else `fallback`; asked when a command runs."""
+
+    def ask() -> str:
+        from masksynth.resources import user_config
+
+        return str(user_config().get(key, fallback))
+
+    return ask
+
+
 detector_option = click.option(
-    "--detector", default="blazeface", show_default=True, metavar="NAME", help="What finds the faces."
+    "--detector",
+    default=_preferred("detector", "blazeface"),
+    show_default="blazeface, or as in the configuration file",
+    metavar="NAME",
+    help="What finds the faces: blazeface or faceboxes.",
 )
 reconstructor_option = click.option(
-    "--reconstructor", default="facemesh", show_default=True, metavar="NAME", help="What makes the faces' surface."
+    "--reconstructor",
+    default=_preferred("reconstructor", "facemesh"),
+    show_default="facemesh, or as in the configuration file",
+    metavar="NAME",
+    help="What makes the faces' surface: facemesh or prnet.",
 )
 
 landmarks_option = click.option(

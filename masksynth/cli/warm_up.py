@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from masksynth.arrays import Photo8
 
 
 @click.command()
@@ -27,9 +31,25 @@ def command(no_fetch: bool) -> None:
 
 
 def _compile() -> None:
-    """Every kernel that `apply` calls, once each with the types that it calls them with."""
+    """Every kernel that putting on masks needs, by putting some on the generic face, grey and in colour."""
     import numpy as np
 
+    from masksynth.arrays import Box, Spectrum
+    from masksynth.compose import ComposeConfig
+    from masksynth.reconstruct.facemesh import reconstruction_of_mesh
+    from masksynth.reconstruct.generic import generic_mesh
     from masksynth.render import rasterize
+    from masksynth.synthesize import mask_crop
+    from masksynth.template import library, load_template
 
     rasterize(np.array([[0.0, 0, 0], [0, 4, 0], [4, 0, 0]]), np.array([[0, 1, 2]]), (4, 4))
+    mesh = (generic_mesh() * 60 + [100, 80, 0]).astype(np.float32)
+    face = reconstruction_of_mesh(mesh, Box(40, 30, 160, 170), 1.0)
+    template = load_template(library()[0].path)
+    photos: tuple[tuple[Photo8, Spectrum], ...] = (
+        (np.full((220, 200), 128, np.uint8), "nir"),
+        (np.full((220, 200, 3), 128, np.uint8), "vis"),
+    )
+    for pixels, spectrum in photos:
+        for render in ("mask", "full"):
+            mask_crop(pixels, face, template, spectrum, ComposeConfig(render=render))
