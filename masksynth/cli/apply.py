@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from masksynth.cli.options import PATH, force_option, refuse_existing, seed_option, spectrum_option
+from masksynth.cli.options import (
+    PATH,
+    box_option,
+    cache_option,
+    chosen_detector,
+    detector_option,
+    force_option,
+    landmarks_option,
+    reconstructor_option,
+    refuse_existing,
+    seed_option,
+    spectrum_option,
+)
 from masksynth.compose.config import RENDERS, ComposeConfig
 from masksynth.errors import ConfigError, MasksynthError
 
@@ -50,10 +62,16 @@ class _Apply(click.Command):
     help="Light that the mask takes from the skin along its edge.",
 )  # fmt: skip
 @click.option("--no-shadow", is_flag=True, help="The same as --shadow 0: nothing outside the mask changes.")
+@click.option("--blur/--no-blur", default=DEFAULTS.blur, show_default=True, help="Take the sharpness of the photo.")
 @click.option("--grain/--no-grain", default=DEFAULTS.grain, show_default=True, help="Take the noise of the photo.")
 @click.option(
     "--relief/--no-relief", default=DEFAULTS.relief, show_default=True, help="Let the mask stand off the skin."
 )
+@landmarks_option
+@box_option
+@detector_option
+@reconstructor_option
+@cache_option
 @click.option("--white", type=float, help="Value of a 16-bit photo that is white; else its 99.9th percentile.")
 @seed_option
 @click.option("--strict", is_flag=True, help="Exit with 3 where any photo had to be skipped.")
@@ -63,6 +81,11 @@ def command(
     templates: tuple[str, ...],
     out: Path,
     spectrum: Any,
+    landmarks: Path | None,
+    box: tuple[float, ...] | None,
+    detector: str,
+    reconstructor: str,
+    cache: Path | None,
     white: float | None,
     no_shadow: bool,
     seed: int,
@@ -82,7 +105,6 @@ def command(
     config = ComposeConfig(**settings | ({"shadow": 0.0} if no_shadow else {}))
     targets = _targets(photos, out, force)
     from masksynth.compose import Composer
-    from masksynth.detect import load_detector
     from masksynth.photos import read_photo, spectrum_of, write_photo
     from masksynth.reconstruct import load_reconstructor
     from masksynth.synthesize import mask_photo
@@ -91,14 +113,21 @@ def command(
     chosen = resolve_templates(templates) if templates else [load_template(entry.path) for entry in library()]
     if not chosen:
         raise ConfigError("the template library is empty: name a template file with -t.")
-    detector, reconstructor, composer = load_detector(), load_reconstructor(), Composer(config)
+    finder = None if landmarks or box else chosen_detector(detector, photos[0], None, None)
+    surface, composer = load_reconstructor(reconstructor, cache=cache), Composer(config)
     failed = 0
     for source, target in zip(photos, targets, strict=True):
         try:
             photo = read_photo(source, white=white)
             stated = spectrum_of(photo.pixels, spectrum)
             masked = mask_photo(
-                photo, chosen, stated, detector=detector, reconstructor=reconstructor, composer=composer, seed=seed
+                photo,
+                chosen,
+                stated,
+                detector=finder or chosen_detector(detector, source, landmarks, box),
+                reconstructor=surface,
+                composer=composer,
+                seed=seed,
             )
             if len(photos) > 1:
                 out.mkdir(exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +14,7 @@ from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear
 from masksynth.compose.config import ComposeConfig
 from masksynth.compose.light import GRID, LightMeter
 from masksynth.compose.mask import ReadyMask, Wardrobe
+from masksynth.compose.sharpness import blur_of
 from masksynth.errors import ShapeError
 from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, texel_spacing, window_of
 from masksynth.render.pyramid import Pyramid, build_pyramid
@@ -21,6 +23,8 @@ from masksynth.unwrap import extract_texture
 
 TILE = 512  # pixels: larger windows are drawn in pieces, so that room to work in stays small
 TEXELS_PER_INTEROCULAR = 99.0
+EYE_BAND = (40, 80, 60, 197)  # rows and columns of the layout that hold the eyes and brows
+LEAST_BLUR = 0.3  # pixels: less is not seen
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -49,6 +53,7 @@ class Composer:
         self._spectrum: Spectrum = "vis"
         self._frame: Matrix = IDENTITY
         self._texel_px = 1.0
+        self._blur = 0.0
 
     def look(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, *, frame: Matrix | None = None
@@ -72,6 +77,11 @@ class Composer:
         scale = float(np.sqrt(abs(np.linalg.det(self._frame[:, :2]))))
         self._texel_px = scale * texel_spacing(position_map)
         self._meter.face(self._host, position_map, spectrum, self._frame, self._texel_px)
+        self._blur = 0.0
+        if self.config.blur:
+            shape = (self._host.shape[0], self._host.shape[1])
+            band = window_of(position_map, shape, extent=EYE_BAND, frame=self._frame)
+            self._blur = blur_of(self._host, band, self._texel_px * TEXELS_PER_INTEROCULAR)
 
     def wear(
         self,
@@ -106,10 +116,16 @@ class Composer:
         if lift is not None:
             window = window.grown(int(np.ceil(length * float(lift.height.max()))) + 1, shape)
         planes = image if image.ndim == 3 else image[:, :, None]
+        blur = self._blur if self._blur >= LEAST_BLUR else 0.0
+        reach = int(np.ceil(3 * blur))
+        window = window.grown(reach, shape)
         for tile in window.tiles(TILE):
-            outer = tile.grown(1, shape)
+            outer = tile.grown(1 + reach, shape)
             self._canvas.look(self._map, outer, frame=self._frame, lift=lift, texture=texture)
             layer = self._canvas.draw(texture, values)
+            if blur:
+                soft = cv2.GaussianBlur(layer, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
+                layer = np.asarray(soft, np.float32)
             top, left = tile.top - outer.top, tile.left - outer.left
             rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
             _kernels.blend(
@@ -120,8 +136,6 @@ class Composer:
 
     def _whole_face(self, mask: ReadyMask, light: npt.NDArray[np.float32]) -> Pyramid:
         """T_MI over the whole face, as the paper renders it, in linear values."""
-        import cv2
-
         assert self._map is not None
         moved = self._map.moved(self._frame)
         host = self._host if self._host.ndim == 3 else self._host[:, :, None]
