@@ -14,7 +14,6 @@ from masksynth.errors import SegmentationError
 from masksynth.extract.texture import FACING, Field, Unwrapped
 from masksynth.template.format import surface
 
-WELL_SEEN = 0.65  # cosine from which on a texel's place is trusted fully
 LEGIBLE = 0.38  # cosine from which on a texel's colour is taken as it is
 PRIOR_WEIGHT = 0.03  # of where masks reach at all, against 1 of a texel seen well
 MIN_SHOWN = 0.03  # share of the layout that must show mask
@@ -34,16 +33,17 @@ def merge(seen: Sequence[Unwrapped]) -> Unwrapped:
                 np.median(colour[both] ** 2.2, axis=0), 1e-4
             )
             colour = np.clip(colour**2.2 * np.clip(gain, 0.25, 4), 0, 1) ** (1 / 2.2)
-        levelled.append(Unwrapped(colour, other.alpha, other.weight))
+        levelled.append(Unwrapped(colour, other.alpha, other.weight, other.trust))
     weights = np.stack([one.weight**4 for one in levelled])
-    total = np.maximum(weights.sum(0), 1e-12)
+    trusts = np.stack([one.trust**2 for one in levelled])
     mask_weights = weights * np.stack([one.alpha for one in levelled])
     mask_total = np.where(mask_weights.sum(0) > 1e-9, mask_weights.sum(0), 1)
     colour = np.einsum("kij,kijc->ijc", mask_weights / mask_total, np.stack([one.colour for one in levelled]))
     unseen = mask_weights.sum(0) <= 1e-9
     colour[unseen] = levelled[0].colour[unseen]
-    alpha = (weights * np.stack([one.alpha for one in levelled])).sum(0) / total
-    return Unwrapped(colour, alpha, np.max([one.weight for one in levelled], axis=0))
+    alpha = (trusts * np.stack([one.alpha for one in levelled])).sum(0) / np.maximum(trusts.sum(0), 1e-12)
+    weight, trust = (np.max([getattr(one, name) for one in levelled], axis=0) for name in ("weight", "trust"))
+    return Unwrapped(colour, alpha, weight, trust)
 
 
 def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
@@ -55,9 +55,7 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
     Returns the filled texture and the shares of the mask's texels that were measured, mirrored and continued.
     """
     texel = len(seen.alpha) / UV_SIZE
-    own = np.clip((seen.weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
-    # Near the head's outline a texel may read what is behind the head: that no mask is there says little.
-    own = own * np.where(seen.alpha < 0.5, np.clip((seen.weight - 0.4) / 0.4, 0, 1), 1)
+    own = seen.trust
     other = own[:, ::-1] * (1 - own)
     shown = float((own * (seen.alpha > 0.5)).mean())
     if shown < MIN_SHOWN:
@@ -69,8 +67,8 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
     v, u = (np.mgrid[: len(own), : len(own)] + 0.5) / texel - 0.5
     prior = _reach(u, v)
     sure = own + 0.7 * other + PRIOR_WEIGHT
-    alpha = (own * seen.alpha + 0.7 * other * seen.alpha[:, ::-1] + PRIOR_WEIGHT * prior) / sure
-    near, far = (_spread(alpha, sure, sigma * texel) for sigma in (1.2, 6.0))
+    rough = (own * seen.alpha + 0.7 * other * seen.alpha[:, ::-1] + PRIOR_WEIGHT * prior) / sure
+    near, far = (_spread(rough, sure, sigma * texel) for sigma in (1.2, 6.0))
     trust = np.clip(gaussian_filter(sure, texel), 0, 1)
     alpha = _outline(near * trust + far * (1 - trust), texel) * surface(len(own))
 
@@ -94,7 +92,7 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
         "mirrored": round(float(mirrored.sum() / count), 4),
         "continued": round(float((worn & ~known).sum() / count), 4),
     }
-    return Unwrapped(colour, alpha, seen.weight), origin
+    return Unwrapped(colour, alpha, seen.weight, seen.trust), origin
 
 
 def _reach(u: Field, v: Field) -> Field:

@@ -18,6 +18,8 @@ from masksynth.template.tent import smooth_normals
 Field = npt.NDArray[np.floating]
 
 FACING = 0.22  # cosine between a texel's normal and the camera below which it is not read: 77 degrees
+WELL_SEEN = 0.65  # cosine from which on a texel's place is trusted fully
+RIM = (0.02, 0.07)  # interocular distances within the head's outline, from no trust to full, that bare skin is seen
 BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
 
 
@@ -36,13 +38,14 @@ class Unwrapped:
 
     colour: Field  # (S, S, 3) sRGB-encoded, light evened out
     alpha: Field  # (S, S)
-    weight: Field  # (S, S) how well a texel is seen, 0 where it is not
+    weight: Field  # (S, S) how well a texel is seen: the cosine it is seen under, 0 where it is not
+    trust: Field  # (S, S) in [0, 1]: how far `alpha` is to be believed
 
 
 def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) -> Unwrapped:
     """Read the mask's colour and alpha off a photo, texel by texel, where the head does not hide it."""
     face = view.face
-    weight = visibility(face, size)
+    weight, within = visibility(face, size)
     positions = _resized(face.position_map.positions, size)
     # Shrink the photo to the template's resolution first, so that no texel reads a single pixel of many.
     shrink = min(1.0, 100 * size / UV_SIZE / face.interocular)
@@ -68,11 +71,21 @@ def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) ->
         texture = np.asarray(texture[rows, columns])
     if even_light > 0 and full.any():
         texture = _evened(texture, full * weight, face, size, even_light)
-    return Unwrapped(texture, cover, weight)
+    # That a texel shows mask is believed by how well it is seen. That it shows none is believed only within the head's
+    # outline: beyond, it shows what is behind the head.
+    sure_mask = np.clip((weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
+    sure_bare = np.clip((weight - FACING) / 0.15, 0, 1) * np.clip((within - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
+    return Unwrapped(texture, cover, weight, np.where(cover > 0.5, sure_mask, sure_bare))
 
 
-def visibility(face: Reconstruction, size: int) -> Field:
-    """(size, size): 0 where the head hides a texel or it is seen edge-on, else the cosine it is seen under."""
+def visibility(face: Reconstruction, size: int) -> tuple[Field, Field]:
+    """How each texel is seen in the photo.
+
+    Returns
+    -------
+    weight : (size, size) 0 where the head hides a texel or it is seen edge-on, else the cosine it is seen under
+    within : (size, size) how far within the head's outline it appears, in interocular distances
+    """
     surface_map = face.position_map
     between = max(face.interocular, 1.0)
     low = surface_map.positions[surface_map.validity > 0].min(0)
@@ -91,9 +104,10 @@ def visibility(face: Reconstruction, size: int) -> Field:
     facing = normal[..., 2] / np.maximum(np.linalg.norm(normal, axis=2), 1e-9)
     facing = gaussian_filter(facing, 1.5)
     weight = np.where(in_front | (surface_map.validity == 0) | (facing < FACING), 0.0, facing)
-    return np.clip(_resized(weight.astype(np.float32), size), 0, 1) * (
-        _resized((weight > 0).astype(np.float32), size) > 0.75
-    )
+    seen_at_all = _resized((weight > 0).astype(np.float32), size) > 0.75
+    outline = distance_transform_edt(np.pad(seen.covered, 1))[1:-1, 1:-1] / (between * scale)
+    within = outline[rows, columns].astype(np.float32)
+    return np.clip(_resized(weight.astype(np.float32), size), 0, 1) * seen_at_all, _resized(within, size)
 
 
 def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, share: float) -> Field:
