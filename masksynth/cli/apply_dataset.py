@@ -217,6 +217,7 @@ def _run(
     show_default=True,
     help="Light that the mask takes from the skin along its edge.",
 )
+@click.option("--blur/--no-blur", default=PICTURE.blur, show_default=True, help="Take the sharpness of the photo.")
 @click.option("--grain/--no-grain", default=PICTURE.grain, show_default=True, help="Take the noise of the photo.")
 @click.option(
     "--relief/--no-relief", default=PICTURE.relief, show_default=True, help="Let the mask stand off the skin."
@@ -232,7 +233,8 @@ def command(template: tuple[str, ...], templates: str | None, **settings: Any) -
     \b
     Example: masksynth apply --dataset casia --root /data/NIR-VIS-2.0 --out masked.h5
     """
-    picture = {field.name: settings.pop(field.name) for field in fields(PICTURE) if field.name != "seed"}
+    picture = {field.name: settings.pop(field.name) for field in fields(PICTURE) if field.name in settings}
+    settings["seed"] = picture.pop("seed")  # of the run; each row has a grain of its own
     changed = {name: value for name, value in picture.items() if value != getattr(PICTURE, name)}
     named = ",".join([*template, *([templates] if templates else [])]) or None
     raise SystemExit(apply_dataset(templates=named, compose=changed, **settings))

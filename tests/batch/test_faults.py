@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -116,18 +117,21 @@ def test_a_data_set_that_vanishes_ends_the_run_and_is_not_skipped(tmp_path: Path
 @pytest.mark.usefixtures("small_walk")
 def test_fifty_random_kills_change_no_byte(tmp_path: Path, run: Run) -> None:
     """SIGKILL of a worker, of the parent or of all, at random moments; the same command again and again."""
-    names = [f"{i:02d}" for i in range(70)]
+    names = [f"{i:02d}" for i in range(100)]
     plan = plan_of(tmp_path / "data", names, part_size=3)
     run(plan, tmp_path / "whole.h5", workers=2)
     out = tmp_path / "m.h5"
-    words = command(tmp_path / "data", out, names, pause=0.15, part_size=3)
+    words = command(tmp_path / "data", out, names, pause=0.1, part_size=3)
     chance = random.Random(0)
     kills = {"parent": 0, "worker": 0, "all": 0}
     process = subprocess.Popen(words)
     while sum(kills.values()) < 50:
-        time.sleep(chance.uniform(0.2, 2.5))
-        assert process.poll() is None, "the run ended too early to be killed so often"
-        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers: list[str] = []
+        while not workers and chance.random() < 0.99:  # mostly while workers are at work, now and then before
+            time.sleep(0.05)
+            assert process.poll() is None, "the run ended too early to be killed so often"
+            workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        time.sleep(chance.uniform(0.0, 2.5))
         target = chance.choice(["parent", "worker", "all"])
         victims = [int(pid) for pid in workers] if target != "parent" else []
         if target == "worker":
@@ -137,12 +141,13 @@ def test_fifty_random_kills_change_no_byte(tmp_path: Path, run: Run) -> None:
         if not victims:
             continue
         for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was done between the two looks
+                os.kill(pid, signal.SIGKILL)
         kills[target] += 1
         if target != "worker":
             process.wait()
             process = subprocess.Popen(words)
     assert process.wait(timeout=600) == 0
-    assert all(kills.values()), kills
+    assert min(kills.values()) > 5, kills
     assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
     assert not parts_folder(out).exists()
