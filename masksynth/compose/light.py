@@ -23,9 +23,10 @@ GRID = 32  # light is kept for blocks of 8 x 8 texels
 CELL = UV_SIZE // GRID
 LEAST_PLACES = 24  # of GRID * GRID, where skin must be seen to say anything of the light
 ROUNDS = 3
-TOLERANCE = 0.5  # a place off the fit by this share counts half
+TOLERANCE = 0.35  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
-FLOOR = 0.12  # of the mean light: what reaches places that no harmonic lights
+HAIRLINE = 0.25  # weight of places that hair often covers
+FLOOR = 0.25  # of the mean light: what reaches places that no harmonic lights
 SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 2, 6, 4  # passes of (1 2 1) / 4 on the grid
 
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
@@ -35,7 +36,7 @@ BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
 GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it
 VIS_TINT = (1.34, 0.94, 0.72)  # of skin's reflectance, luminance about 1
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
-NIR_SKIN = 0.585  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
+NIR_SKIN = 0.60  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
 
 
 @dataclass
@@ -154,8 +155,11 @@ def skin_places() -> npt.NDArray[np.float32]:
     places = ((u > 28) & (u < 227) & (v > 14) & (v < 190)).astype(np.float64)
     for centre_u, centre_v, across, down in _NOT_SKIN:
         places[((u - centre_u) / across) ** 2 + ((v - centre_v) / down) ** 2 < 1] = 0
+    places[(v < 30) & (places > 0)] = HAIRLINE
+    places[((u < 46) | (u > 209)) & (v < 112) & (places > 0)] = HAIRLINE
     blocks = places.reshape(GRID, CELL, GRID, CELL).mean(axis=(1, 3))
-    blocks[blocks < 0.6] = 0
+    blocks[blocks < 0.6 * HAIRLINE] = 0
+    blocks[(blocks < 0.6) & (blocks > 1.01 * HAIRLINE)] = 0
     return np.ascontiguousarray(blocks, np.float32)
 
 
