@@ -1,6 +1,6 @@
 """How many photos of a folder a detector finds a face in, and in how many the mesh agrees; in colour and as grey.
 
-    python benchmarks/detection.py FOLDER… [--detector blazeface] [--names]
+python benchmarks/detection.py FOLDER… [--detector blazeface] [--names]
 """
 
 import argparse

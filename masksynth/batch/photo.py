@@ -22,6 +22,7 @@ from masksynth.detect import load_detector
 from masksynth.errors import BatchError, NoFaceError, PhotoError
 from masksynth.photos import Photo
 from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_points
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
 
@@ -98,6 +99,10 @@ class PhotoWalk:
     def _face(self, rgb: Photo8, photo: PlannedPhoto) -> Reconstruction:
         """The face that the data set means: nearest to its points where it ships any, else the largest."""
         faces, dropped = find_faces(rgb, self.detector, self.reconstructor)
+        if not faces and len(photo.points) in COUNTS:  # the data set says where it is
+            given = GivenFaces([detection_of_points(photo.points)])
+            faces, dropped_too = find_faces(rgb, given, self.reconstructor)
+            dropped += dropped_too
         if not faces:
             raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
         if not photo.points:
