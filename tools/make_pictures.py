@@ -1,7 +1,7 @@
 """Draw the pictures of README.md and the docs from generated faces, and write them to docs/pictures/.
 
-Nobody on them exists. `walk.png` is the way from a photo to masked NIR faces, `templates.png` the library as the
-generic face wears it, `faces.png` some generated persons in both spectra.
+Nobody on them exists. `extraction.png` is the way from a photo to a template, `nir.png` that template and
+others on NIR faces, `templates.png` the library as the generic face wears it, `faces.png` some generated persons in both spectra.
 
     python tools/make_pictures.py [-o docs/pictures]
 """
@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
-from masksynth.arrays import Photo8, Pose
-from masksynth.datasets.generated import draw_view, identity, render_face
-from masksynth.demo import masked_person, true_face
+from masksynth.arrays import Box, Photo8, Pose, Reconstruction
+from masksynth.datasets.generated import GeneratedPhoto, draw_view, identity, render_face
+from masksynth.demo import masked_person
 from masksynth.extract import extract_template
 from masksynth.files import write_bytes
 from masksynth.photos import Photo
@@ -32,7 +31,6 @@ from masksynth.template import Template, library, load_template
 from masksynth.template.worn import worn
 
 COLOURS = 256  # of a written picture, which keeps it small
-PAPER, INK, QUIET = (255, 255, 255), (29, 35, 39), (93, 102, 109)
 PERSONS = (4, 11, 17, 21, 25, 30)
 MASKS = ("surgical-blue", "kn95-black", "n95-cup", "sport-grey", "kn95-valve")
 
@@ -42,18 +40,19 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("docs/pictures"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    write_small(out / "walk.png", walk())
+    write_small(out / "extraction.png", extraction())
+    write_small(out / "nir.png", nir_faces())
     write_small(out / "templates.png", templates())
     write_small(out / "faces.png", faces())
 
 
-def walk(side: int = 180) -> Photo8:
-    """Two rows: the photo, the mask found, the template, worn; then NIR faces, each without and with a mask."""
+def extraction(side: int = 180) -> Photo8:
+    """The photo, the mask found in it, its template, and the generic face that wears it."""
     photo = masked_person()
     extracted = extract_template([Photo(photo, Path("person.png"))])
     head = np.s_[100:520, 70:490]
     found = outline(photo, extracted.views[0].segmentation.alpha)
-    above = [
+    pictures = [
         ("a photo of somebody", photo[head]),
         ("the mask found in it", found[head]),
         ("its template", template_pixels(extracted.template)[56:240, 36:220]),
@@ -61,24 +60,16 @@ def walk(side: int = 180) -> Photo8:
         ("", worn(extracted.template, side=side)),
         ("", worn(extracted.template, yaw_deg=35.0, side=side)),
     ]
-    masks = [extracted.template, *map(load_template, MASKS)]
-    below = [masked_pair(person, mask, side) for person, mask in zip(PERSONS, masks, strict=True)]
-    gap, line = 8, 26
-    sheet = PillowImage.new("RGB", (6 * side + 5 * gap, 3 * side + 2 * line + 2 * gap), PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=15)
-    for k, (text, pixels) in enumerate(above):
-        sheet.paste(squared(pixels, side), (k * (side + gap), 0))
-        pen.text((k * (side + gap), side + 4), text, QUIET, font)
-    for k, (clean, masked) in enumerate(below):
-        sheet.paste(squared(clean, side), (k * (side + gap), side + line + gap))
-        sheet.paste(squared(masked, side), (k * (side + gap), 2 * side + line + 2 * gap))
-    pen.text(
-        (0, 3 * side + line + 2 * gap + 4),
-        "NIR faces without and with a mask; the first wears the one from the photo",
-        QUIET,
-        font,
-    )
-    return np.asarray(sheet)
+    return contact_sheet([Cell(enlarged(pixels, side), text) for text, pixels in pictures], columns=6, side=side)
+
+
+def nir_faces(side: int = 180) -> Photo8:
+    """Generated persons in NIR, without a mask above and with one below; the first wears the one from the photo."""
+    template = extract_template([Photo(masked_person(), Path("person.png"))]).template
+    pairs = [
+        masked_pair(p, mask, side) for p, mask in zip(PERSONS, [template, *map(load_template, MASKS)], strict=True)
+    ]
+    return contact_sheet([Cell(pair[row]) for row in (0, 1) for pair in pairs], columns=len(pairs), side=side)[..., 0]
 
 
 def masked_pair(person: int, template: Template, side: int) -> tuple[Photo8, Photo8]:
@@ -90,6 +81,14 @@ def masked_pair(person: int, template: Template, side: int) -> tuple[Photo8, Pho
     photo = render_face(identity(0, person), view, "nir")
     crop = mask_crop(photo.pixels, true_face(photo), template, "nir", side=side, crop_template="margin", seed=0)
     return crop.clean, crop.image
+
+
+def true_face(photo: GeneratedPhoto) -> Reconstruction:
+    """What a reconstructor without error would say of a generated photo."""
+    points = photo.landmarks68
+    (left, top), (right, bottom) = points[:, :2].min(0), points[:, :2].max(0)
+    box = Box(float(left), float(top), float(right), float(bottom))
+    return Reconstruction(photo.position_map, points, photo.pose, box, 1.0, "truth")
 
 
 def templates(side: int = 132) -> Photo8:
@@ -112,15 +111,17 @@ def faces(side: int = 176) -> Photo8:
     return contact_sheet(cells, columns=6, side=side)
 
 
-def squared(pixels: Photo8, side: int) -> PillowImage.Image:
-    return PillowImage.fromarray(rgb(fitted(pixels, side))).resize((side, side), PillowImage.Resampling.LANCZOS)
+def enlarged(pixels: Photo8, side: int) -> Photo8:
+    image = PillowImage.fromarray(rgb(fitted(pixels, side)))
+    return np.asarray(image.resize((side, side), PillowImage.Resampling.LANCZOS))
 
 
 def write_small(path: Path, pixels: Photo8) -> None:
-    """PNG with few colours, dithered."""
+    """PNG: grey as it is, colours as 256 dithered ones."""
     image, buffer = PillowImage.fromarray(pixels), io.BytesIO()
-    palette = image.quantize(COLOURS)
-    image.quantize(palette=palette, dither=PillowImage.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
+    if image.mode != "L":
+        image = image.quantize(palette=image.quantize(COLOURS, kmeans=2), dither=PillowImage.Dither.FLOYDSTEINBERG)
+    image.save(buffer, "PNG", optimize=True)
     write_bytes(path, buffer.getvalue())
     print(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} px, {len(buffer.getvalue()) / 1e3:.0f} kB")
 

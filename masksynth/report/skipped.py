@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from masksynth.arrays import Photo8
 from masksynth.datasets.reading import read_at
+from masksynth.datasets.recordio import split_place
 from masksynth.errors import PhotoError
 from masksynth.report.markup import Content, Markup, count, element, table
 from masksynth.report.page import Section, folded
@@ -52,7 +53,7 @@ def photo_root(store: Store, root: Path | None) -> Path | None:
     ]
     names += [one.source for one in store.skipped[:3]]
     for folder in (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))):
-        if any((folder / name).is_file() for name in names if name):
+        if any((folder / (split_place(name) or (name,))[0]).is_file() for name in names if name):
             return folder
     return None
 
@@ -91,11 +92,9 @@ def _skipped_card(one: Skipped, root: Path | None) -> Markup:
 
 
 def _thumbnail(source: str, root: Path | None) -> Photo8 | None:
-    """The photo made small, or None: it is not there, cannot be read, or lies outside the root."""
-    if root is None or not source:
-        return None
-    path = (root / source).resolve()
-    if not path.is_relative_to(root.resolve()):
+    """The photo made small, or None: it is not there, cannot be read, or its name leads out of the root."""
+    name = PurePosixPath(source)
+    if root is None or not source or name.is_absolute() or ".." in name.parts:
         return None
     try:
         return rgb(fitted(read_at(root, source).pixels, 144))

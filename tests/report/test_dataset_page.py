@@ -75,9 +75,20 @@ def test_skipped_photos_are_shown_where_they_can_be_read(make_store: MakeStore, 
         PillowImage.new("RGB", (60, 80), (200, 30, 30)).save(place)
     (root / "s1" / "NIR" / "b.bmp").write_bytes(b"no picture")
     without = page_of(make_store(), tmp_path).count("<img")
+    (tmp_path / "link").symlink_to(root)
+    assert page_of(make_store("c.h5"), tmp_path, root=tmp_path / "link").count("<img") == without + 1
     shown = page_of(make_store("b.h5"), tmp_path, root=root)
     assert shown.count("<img") == without + 1  # not the damaged one, and never one outside the root
     assert shown.count("no picture") == 2
+
+
+def test_the_root_may_be_a_folder_above(make_store: MakeStore, tmp_path: Path):
+    place = tmp_path / "data" / "NIR-VIS-2.0" / "s1" / "NIR"
+    place.mkdir(parents=True)
+    PillowImage.new("RGB", (60, 80), (200, 30, 30)).save(place / "a.bmp")
+    without = page_of(make_store(), tmp_path).count("<img")
+    assert page_of(make_store("b.h5"), tmp_path, root=tmp_path / "data").count("<img") == without + 1
+    assert page_of(make_store("c.h5"), tmp_path, root=tmp_path / "home").count("<img") == without
 
 
 def test_a_template_is_shown_only_as_it_was_used(make_store: MakeStore, tmp_path: Path, monkeypatch):
