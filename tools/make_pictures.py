@@ -1,7 +1,8 @@
 """Draw the pictures of README.md and the docs from generated faces, and write them to docs/pictures/.
 
 Nobody on them exists. `extraction.png` is the way from a photo to a template, `nir.png` that template and
-others on NIR faces, `templates.png` the library as the generic face wears it, `faces.png` some generated persons in both spectra.
+others on NIR faces, `templates.png` the library as the generic face wears it, `faces.png` some generated persons in
+both spectra.
 
     python tools/make_pictures.py [-o docs/pictures]
 """
@@ -66,9 +67,8 @@ def extraction(side: int = 180) -> Photo8:
 def nir_faces(side: int = 180) -> Photo8:
     """Generated persons in NIR, without a mask above and with one below; the first wears the one from the photo."""
     template = extract_template([Photo(masked_person(), Path("person.png"))]).template
-    pairs = [
-        masked_pair(p, mask, side) for p, mask in zip(PERSONS, [template, *map(load_template, MASKS)], strict=True)
-    ]
+    masks = [template, *map(load_template, MASKS)]
+    pairs = [masked_pair(person, mask, side) for person, mask in zip(PERSONS, masks, strict=True)]
     return contact_sheet([Cell(pair[row]) for row in (0, 1) for pair in pairs], columns=len(pairs), side=side)[..., 0]
 
 
@@ -120,7 +120,11 @@ def write_small(path: Path, pixels: Photo8) -> None:
     """PNG: grey as it is, colours as 256 dithered ones."""
     image, buffer = PillowImage.fromarray(pixels), io.BytesIO()
     if image.mode != "L":
-        image = image.quantize(palette=image.quantize(COLOURS, kmeans=2), dither=PillowImage.Dither.FLOYDSTEINBERG)
+        palette = image.quantize(COLOURS, kmeans=2)
+        colours = np.reshape(palette.getpalette(), (-1, 3))
+        colours[colours.sum(axis=1).argmax()] = 255  # the paper stays white
+        palette.putpalette(colours.ravel().tolist())
+        image = image.quantize(palette=palette, dither=PillowImage.Dither.FLOYDSTEINBERG)
     image.save(buffer, "PNG", optimize=True)
     write_bytes(path, buffer.getvalue())
     print(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} px, {len(buffer.getvalue()) / 1e3:.0f} kB")
