@@ -5,7 +5,7 @@
     python benchmarks/training.py evaluation
 
 steps: iterations and images per second of HSST and plain training, beside the bare passes of the same networks on
-random input (HSST: two forwards of 2 B images, one without gradient, and one backward; plain: forward and backward of B). The
+random input (HSST: two forwards of 2 B images, one without gradient, and one backward; plain: both ways of B). The
 share is of processor time on the CPU, so that other work on the machine does not count, and of wall time on a GPU.
 sampler: identities that were in batch and queue at once, and time per batch, beside lists rebuilt every three
 iterations, as the authors' released loop does on 357 identities.
