@@ -122,8 +122,9 @@ def write_small(path: Path, pixels: Photo8) -> None:
     if image.mode != "L":
         palette = image.quantize(COLOURS, kmeans=2)
         colours = np.reshape(palette.getpalette(), (-1, 3))
-        colours[colours.sum(axis=1).argmax()] = 255  # the paper stays white
+        colours[colours.min(axis=1) > 244] = 255  # the paper stays white
         palette.putpalette(colours.ravel().tolist())
+        palette.load()  # only now does the palette hold
         image = image.quantize(palette=palette, dither=PillowImage.Dither.FLOYDSTEINBERG)
     image.save(buffer, "PNG", optimize=True)
     write_bytes(path, buffer.getvalue())
