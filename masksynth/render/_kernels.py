@@ -150,21 +150,22 @@ def draw_cell_half(ax, ay, az, bx, by, bz, cx, cy, cz, area, u, v, du, dv, depth
     height, width = depth.shape
     x0, x1 = clipped_range(ax, bx, cx, width - 1)
     y0, y1 = clipped_range(ay, by, cy, height - 1)
-    inverse = np.float32(1.0) / area
+    inverse, one = np.float32(1.0) / area, np.float32(1.0)
+    wb_x, wb_y = (cy - ay) * inverse, (ax - cx) * inverse  # change of the weights per pixel
+    wc_x, wc_y = (ay - by) * inverse, (bx - ax) * inverse
+    bz, cz = bz - az, cz - az
     for py in range(y0, y1 + 1):
-        y = np.float32(py)
+        x, y = np.float32(x0) - ax, np.float32(py) - ay
+        wb, wc = wb_x * x + wb_y * y, wc_x * x + wc_y * y
         for px in range(x0, x1 + 1):
-            x = np.float32(px)
-            wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse
-            wc = ((ax - x) * (by - y) - (ay - y) * (bx - x)) * inverse
-            wa = np.float32(1.0) - wb - wc
-            if wa < OUTSIDE or wb < OUTSIDE or wc < OUTSIDE:
-                continue
-            z = wa * az + wb * bz + wc * cz
-            if z > depth[py, px]:
-                depth[py, px] = z
-                uv[0, py, px] = u + du * wc
-                uv[1, py, px] = v + dv * wb
+            if min(wb, wc, one - wb - wc) >= OUTSIDE:
+                z = az + wb * bz + wc * cz
+                if z > depth[py, px]:
+                    depth[py, px] = z
+                    uv[0, py, px] = u + du * wc
+                    uv[1, py, px] = v + dv * wb
+            wb += wb_x
+            wc += wc_x
 
 
 @njit(inline="always")
@@ -337,9 +338,9 @@ def refine_silhouettes(x, y, z, rows, columns, cells, offsets, slot, near, count
 
 
 @njit(inline="always")
-def along_grid(lines, step, place):
+def along_grid(lines, per_step, place):
     """The grid line before `place`, and how far on to the next it is, 0 to 1."""
-    i = min(int(place) // step, len(lines) - 2)
+    i = min(int(place * per_step), len(lines) - 2)
     return i, (place - np.float32(lines[i])) / np.float32(lines[i + 1] - lines[i])
 
 
@@ -351,6 +352,7 @@ def correct_texels(positions, frame, x, y, lines, step, slot, present, uv):
     The drawn surface is the coarse one; where it puts texel (u, v) and where that truly is differ by a vector, which
     the change of texels between neighbouring pixels turns into a difference of texels. In place: uv (2, h, w) f4."""
     height, width = slot.shape
+    per_step = np.float32(1.0) / np.float32(step)
     per_block, half, one = np.float32(present.shape[0] / 256.0), np.float32(0.5), np.float32(1.0)
     for py in range(1, height - 1):
         for px in range(1, width - 1):
@@ -363,8 +365,8 @@ def correct_texels(positions, frame, x, y, lines, step, slot, present, uv):
                 continue  # a silhouette far from any texture
             if uv[0, py - 1, px] <= NOTHING or uv[0, py + 1, px] <= NOTHING:
                 continue
-            i, fv = along_grid(lines, step, v)
-            j, fu = along_grid(lines, step, u)
+            i, fv = along_grid(lines, per_step, v)
+            j, fu = along_grid(lines, per_step, u)
             if fu + fv <= one:
                 cx = x[i, j] + fu * (x[i, j + 1] - x[i, j]) + fv * (x[i + 1, j] - x[i, j])
                 cy = y[i, j] + fu * (y[i, j + 1] - y[i, j]) + fv * (y[i + 1, j] - y[i, j])

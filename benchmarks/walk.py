@@ -1,0 +1,154 @@
+"""Milliseconds of each stage from a photo file to a masked photo, on one thread, warm.
+
+    OMP_NUM_THREADS=1 python benchmarks/walk.py [PHOTO] [--runs 60]
+
+Without PHOTO a generated face of 640 x 480 px is used, as PNG and as JPEG. Printed are the median and the least of the
+runs: on a machine that does other work as well, the least says what the code costs. Below stand the goals' own cases: a
+face 180 px high in 256 x 256 beside a plain z-buffer over every triangle of the layout in the same run, the 144 x 144
+crop, and each further mask on a face that is reconstructed already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from masksynth.align import crop, crop_from_photo
+from masksynth.arrays import UV_SIZE, PositionMap
+from masksynth.compose import Composer
+from masksynth.datasets.generated import View, identity, render_face
+from masksynth.detect import load_detector
+from masksynth.photos import Photo, read_photo, spectrum_of, write_photo
+from masksynth.reconstruct import load_reconstructor
+from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, position_map_from_mesh
+from masksynth.render import grid_triangles, rasterize
+from masksynth.render.canvas import Canvas, window_of
+from masksynth.synthesize import mask_crops
+from masksynth.template import load_template
+from masksynth.unwrap import extract_texture
+
+
+def timed(work: Callable[[], object], runs: int) -> tuple[float, float]:
+    """Median and least milliseconds."""
+    for _ in range(3):
+        work()
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(seconds)), 1e3 * min(seconds)
+
+
+def show(name: str, figures: tuple[float, float]) -> tuple[float, float]:
+    print(f"  {name:44s} {figures[0]:8.2f} {figures[1]:8.2f}")
+    return figures
+
+
+def walk(path: Path, runs: int) -> None:
+    photo = read_photo(path)
+    spectrum = spectrum_of(photo.pixels, "auto")
+    detector, reconstructor = load_detector(), load_reconstructor()
+    template = load_template("surgical-blue")
+    rgb = photo.rgb
+    found = detector.detect(rgb)[0]
+    face = reconstructor.reconstruct(rgb, found)
+    composer = Composer()
+    image = photo.pixels.copy()
+    alpha, touched = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], bool)
+    floats = (photo.pixels if photo.pixels.ndim == 3 else photo.pixels[:, :, None]).astype(np.float32) / np.float32(255)
+    mesh = render_mesh()
+    size = f"{photo.pixels.shape[1]} x {photo.pixels.shape[0]} px, {spectrum}"
+    print(f"\n{path.name}: {size}, eyes {face.interocular:.0f} px apart; milliseconds, median and least")
+    stages = [
+        show("decode", timed(lambda: read_photo(path), runs)),
+        show("detect", timed(lambda: detector.detect(rgb), runs)),
+        show("mesh, position map, landmarks, pose", timed(lambda: reconstructor.reconstruct(rgb, found), runs)),
+        show("compose: look (light, sharpness)",
+             timed(lambda: composer.look(photo.pixels, face.position_map, spectrum), runs)),
+        show("compose: wear (render, blend)", timed(lambda: composer.wear(template, image, alpha, touched), runs)),
+        show("align (crop of 144)", timed(lambda: crop(photo.pixels, crop_from_photo(face.five_points), 144), runs)),
+    ]  # fmt: skip
+    show("SUM", (sum(s[0] for s in stages), sum(s[1] for s in stages)))
+    print("  of these, or beside them:")
+    show("position map from the mesh alone", timed(lambda: position_map_from_mesh(mesh), runs))
+    show("68 landmarks from the mesh alone", timed(lambda: landmarks68_from_mesh(mesh), runs))
+    show("unwrap to 256 x 256 (--render full alone)", timed(lambda: extract_texture(floats, face.position_map), runs))
+
+
+def render_mesh() -> np.ndarray:
+    return render_face(identity(1, 1), View(), "vis").mesh
+
+
+def scaled(position_map: PositionMap, height: float, side: int) -> PositionMap:
+    """The map with its face `height` px high in the middle of a picture of `side`."""
+    points = position_map.positions[position_map.validity == 1]
+    low, high = points.min(0), points.max(0)
+    scale = height / float(high[1] - low[1])
+    middle = (low + high)[:2] / 2 * scale
+    return position_map.moved(np.array([[scale, 0, side / 2 - middle[0]], [0, scale, side / 2 - middle[1]]]))
+
+
+def rendering(runs: int) -> None:
+    photo = render_face(identity(1, 2), View(interocular=70), "nir", (288, 256))
+    template = load_template("surgical-blue")
+    face = scaled(photo.position_map, 180, 256)
+    composer = Composer()
+    triangles = grid_triangles(np.ones((UV_SIZE, UV_SIZE), np.uint8) * (face.validity == 1))
+    from masksynth.compose.mask import prepare
+
+    texture = prepare(template, "nir", face.validity).pyramid
+    canvas = Canvas()
+
+    def draw() -> None:
+        canvas.look(face, window_of(face, (256, 256), extent=texture.extent), texture=texture)
+        canvas.draw(texture)
+
+    print("\nrendering, milliseconds, median and least")
+    show(f"plain z-buffer, {len(triangles):,} triangles, 180 px face",
+         timed(lambda: rasterize(face.positions.reshape(-1, 3), triangles, (256, 256)), max(runs // 3, 5)))  # fmt: skip
+    show("texture over the same face", timed(draw, runs))
+    from masksynth.reconstruct import find_faces
+
+    faces, _ = find_faces(np.repeat(photo.pixels[..., None], 3, 2), load_detector(), load_reconstructor())
+    frame = crop_from_photo(faces[0].five_points)
+    found = faces[0].position_map
+
+    def draw_crop() -> None:
+        canvas.look(
+            found, window_of(found, (144, 144), extent=texture.extent, frame=frame), frame=frame, texture=texture
+        )
+        canvas.draw(texture)
+
+    show("texture into the 144 x 144 crop", timed(draw_crop, runs))
+    one = timed(lambda: mask_crops(photo.pixels, faces[0], [template], "nir", composer=composer), runs)
+    five = timed(lambda: mask_crops(photo.pixels, faces[0], [template] * 5, "nir", composer=composer), runs)
+    show("crop, light and one mask", one)
+    show("each further mask, all in all", ((five[0] - one[0]) / 4, (five[1] - one[1]) / 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photo", nargs="?", type=Path)
+    parser.add_argument("--runs", type=int, default=60)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.photo:
+        walk(arguments.photo, arguments.runs)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            pixels = render_face(identity(1, 1), View(), "vis", (640, 480)).pixels
+            for name in ("face.png", "face.jpg"):
+                write_photo(Path(folder) / name, pixels, like=Photo(pixels, Path(name)))
+                walk(Path(folder) / name, arguments.runs)
+    rendering(arguments.runs)
+
+
+if __name__ == "__main__":
+    main()
