@@ -27,6 +27,7 @@ POINTS = 468
 REGION = 1.5  # side of the region in longer sides of the face's box
 OUTER_EYES = (33, 263)  # image-left, image-right
 MIN_PRESENCE = 0.5
+MIN_PRESENCE_TURNED = 0.8  # of a face that stands otherwise than the detector said: half faces, read wrongly, reach 0.6
 DEPTH_TILT = 0.12
 """The network's depth leans: on faces of known geometry it makes the pitch some 7° too low, as if everything below the
 middle of the face lay this much farther away a pixel (benchmarks/reconstruction.py). Taken out again."""
@@ -153,8 +154,9 @@ class FaceMeshReconstructor:
         for quarters in (2, 1, 3):
             if best.presence >= MIN_PRESENCE:
                 break
-            turned = Region(region.centre, region.side, region.angle + quarters * np.pi / 2)
-            best = max(best, self._twice(rgb, turned), key=lambda fit: fit.presence)
+            turned = self._twice(rgb, Region(region.centre, region.side, region.angle + quarters * np.pi / 2))
+            if turned.presence >= MIN_PRESENCE_TURNED:
+                best = turned
         return best
 
     def _twice(self, rgb: Photo8, region: Region) -> MeshFit:
