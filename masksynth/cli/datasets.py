@@ -42,7 +42,13 @@ def scan_settings(settings: dict[str, Any]) -> Any:
     """DatasetOptions of the values of `scan_options`, which are taken out of `settings`."""
     from masksynth.datasets import DatasetOptions
 
-    names = {"split": "split", "variant": "variant", "split_seed": "seed", "spectrum": "spectrum", "oulu_light": "light"}
+    names = {
+        "split": "split",
+        "variant": "variant",
+        "split_seed": "seed",
+        "spectrum": "spectrum",
+        "oulu_light": "light",
+    }
     return DatasetOptions(**{field: settings.pop(option) for option, field in names.items() if option in settings})
 
 
@@ -79,7 +85,7 @@ def list_known() -> None:
 @scan_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 @click.pass_context
-def check(context: click.Context, name: str, root: Path | None, as_json: bool, **settings: Any) -> None:
+def check(context: click.Context, /, name: str, root: Path | None, as_json: bool, **settings: Any) -> None:
     """Compare the data set NAME on disk with what the literature says of it.
 
     Exit code 1 where it cannot be used.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -64,12 +65,13 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     lists = _lists(root, notes, faults)
     samples = _samples(root, index, lists, notes)
     eyes = _eyes(root) if index.variant == "raw" else {}
+    names = {key: _id(key) for key in samples}  # one string each, shared by samples and protocols
     protocols = []
     for view in (view for view in VIEWS if view in lists):
         parts = lists[view]
         faults += _contradictions(view, parts)
         name = "view1" if view == "dev" else f"fold{int(view):02d}"
-        ids = {part: tuple(_id(key) for key in parts[part]) for part in PARTS}
+        ids = {part: tuple(names[key] for key in parts[part]) for part in PARTS}
         protocols.append(Protocol(name, **ids, published=True))
     others = {protocol.name: len(protocol.vis_gallery) for protocol in protocols}
     others = {name: count for name, count in others.items() if count != GALLERY}
@@ -77,7 +79,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
         told = shortened([f"{name} {count}" for name, count in others.items()])
         notes.append(f"Gallery photos of {told}; the published protocol has {GALLERY} in each.")
     ordered = tuple(
-        Sample(_id(key), path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
+        Sample(names[key], path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
     )
     return FaceDataset("casia", root, ordered, tuple(protocols), tuple(notes), tuple(faults))
 
@@ -162,11 +164,12 @@ def _lists(root: Path, notes: list[str], faults: list[str]) -> Lists:
         notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
         return {}
     found: Lists = {}
+    known: dict[str, tuple[Key, str] | None] = {}  # most photos stand in eleven lists
     for name, path in sorted(files(folder).items()):
         match = _LIST_FILE.fullmatch(name)
         if match:
             view = match[2] if match[2] == "dev" else str(int(match[2]))
-            found.setdefault(view, {})[match[1]] = _read_list(path, match[1], notes, faults)
+            found.setdefault(view, {})[match[1]] = _read_list(path, match[1], known, notes, faults)
     for view in VIEWS:
         missing = [f"{part}_{view}.txt" for part in PARTS if part not in found.get(view, {})]
         if missing:
@@ -175,12 +178,16 @@ def _lists(root: Path, notes: list[str], faults: list[str]) -> Lists:
     return found
 
 
-def _read_list(path: Path, part: str, notes: list[str], faults: list[str]) -> dict[Key, str]:
+def _read_list(
+    path: Path, part: str, known: dict[str, tuple[Key, str] | None], notes: list[str], faults: list[str]
+) -> dict[Key, str]:
     """Key -> suffix of the photos in one list file, in its order."""
     keys: dict[Key, str] = {}
     strange, other, twice = [], [], 0
     for number, line in read_lines(path):
-        parsed = parse_line(line)
+        if line not in known:
+            known[line] = parse_line(line)
+        parsed = known[line]
         if parsed is None:
             strange.append(f"line {number} '{line}'")
             continue
@@ -247,7 +254,7 @@ def _contradictions(view: str, parts: dict[str, dict[Key, str]]) -> list[str]:
     ids = {part: [key[2] for key in parts[part]] for part in PARTS}
     faults = []
     rows = ids["vis_gallery"]
-    repeated = sorted({name for name in rows if rows.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(rows).items() if count > 1)
     everything = [key for part in PARTS for key in parts[part]]
     if repeated or (everything and all(key[0] == "s1" for key in everything)):
         what = f"identity {repeated[0]} has several gallery photos" if repeated else "every photo listed is of s1"
