@@ -148,7 +148,8 @@ def make_plan(dataset: FaceDataset, templates: Sequence[Template], config: Batch
         config=config,
         subjects=subjects,
         masks=tuple(
-            MaskEntry(t.name, {"use": use, "kind": t.kind}, t.sha256) for t, use in zip(templates, used, strict=True)
+            MaskEntry(t.name, {"use": use, "kind": t.kind} | _design(t), t.sha256)
+            for t, use in zip(templates, used, strict=True)
         ),
         templates=tuple(templates),
         photos=tuple(photos),
@@ -219,3 +220,9 @@ def _deal_all(
 
 def _line(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _design(template: Template) -> dict[str, Any]:
+    """The parameters of a generated mask, from which it can be made again."""
+    design = template.metadata.get("design")
+    return {"design": design} if design else {}

@@ -19,6 +19,7 @@ from masksynth.cli.options import (
     refuse_existing,
     seed_option,
     spectrum_option,
+    vary_option,
 )
 from masksynth.compose.config import RENDERS, ComposeConfig
 from masksynth.errors import ConfigError, MasksynthError
@@ -50,6 +51,7 @@ class _Apply(click.Command):
     help="Name, file or folder of templates; may be given again. Of several, each face draws one; of none, from the "
     "whole library.",
 )  # fmt: skip
+@vary_option
 @click.option("-o", "--out", type=PATH, required=True, help="File to write for one PHOTO, else a folder.")
 @spectrum_option
 @click.option(
@@ -79,6 +81,7 @@ class _Apply(click.Command):
 def command(
     photos: tuple[Path, ...],
     templates: tuple[str, ...],
+    vary: int | None,
     out: Path,
     spectrum: Any,
     landmarks: Path | None,
@@ -108,9 +111,9 @@ def command(
     from masksynth.photos import read_photo, spectrum_of, write_photo
     from masksynth.reconstruct import load_reconstructor
     from masksynth.synthesize import mask_photo
-    from masksynth.template import library, load_template, resolve_templates
+    from masksynth.template.variety import chosen_templates
 
-    chosen = resolve_templates(templates) if templates else [load_template(entry.path) for entry in library()]
+    chosen = chosen_templates(templates, vary, seed)
     if not chosen:
         raise ConfigError("the template library is empty: name a template file with -t.")
     finder = None if landmarks or box else chosen_detector(detector, photos[0], None, None)

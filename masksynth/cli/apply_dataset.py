@@ -14,7 +14,7 @@ import click
 
 from masksynth.batch.config import COMPRESSIONS, CROPS, MASK_SPECTRA, BatchConfig
 from masksynth.cli.datasets import scan_options, scan_settings
-from masksynth.cli.options import PATH, force_option, seed_option
+from masksynth.cli.options import PATH, force_option, seed_option, vary_option
 from masksynth.compose.config import RENDERS, ComposeConfig
 from masksynth.errors import ConfigError, OutputError
 
@@ -34,6 +34,7 @@ _OPTIONS = (
     click.option(
         "--templates", metavar="A,B,...", help="Names, files or folders, with commas between; else the whole library."
     ),
+    vary_option,
     click.option(
         "--masks-per-image", type=int, default=DEFAULTS.masks_per_image, show_default=True,
         help="Rows of each training photo, with another mask each.",
@@ -62,6 +63,7 @@ _OPTIONS = (
         "--part-size", type=int, default=DEFAULTS.part_size, show_default=True,
         help="Photos of a part: what is done again, at most, where a worker is killed.",
     ),
+    click.option("--export", type=PATH, metavar="DIR", help="Also write every crop as a PNG file below DIR."),
     click.option("--dry-run", is_flag=True, help="Say what would be made, how large and in what time; write nothing."),
     click.option("--part", metavar="K/N", help="Do the share of task K of a job array of N, K = 1..N; join nothing."),
     click.option("--assemble", is_flag=True, help="Only join the parts that the tasks of a job array made."),
@@ -94,6 +96,7 @@ def apply_dataset(
     max_skipped: float,
     strict: bool,
     force: bool,
+    vary: int | None = None,
     dry_run: bool = False,
     part: str | None = None,
     assemble: bool = False,
@@ -102,13 +105,13 @@ def apply_dataset(
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
 
-    `templates` holds names, files and folders with commas between; `settings` are the values of `scan_options` and
-    fields of BatchConfig, among them `compose`, the fields of ComposeConfig that differ from its defaults.
+    `templates` holds names, files and folders with commas between, `vary` is how many masks are generated; `settings`
+    are the values of `scan_options` and fields of BatchConfig, among them `compose`, the fields of ComposeConfig that differ from its defaults.
     """
     from masksynth.batch import make_plan
     from masksynth.batch.folder import parts_folder
     from masksynth.datasets import open_dataset
-    from masksynth.template import library, resolve_templates
+    from masksynth.template.variety import chosen_templates
 
     if out is None:
         raise ConfigError("Where is the masked data set to go? Say --out FILE, for example --out masked.h5.")
@@ -116,22 +119,28 @@ def apply_dataset(
         raise ConfigError("Of --dry-run, --part, --assemble and --scheduler, only one can be used at a time.")
     if part is not None and force:
         raise ConfigError(f"--force would throw away what other tasks made. Remove {out} and {out}.parts by hand.")
+    if export is not None and (part is not None or dry_run):
+        raise ConfigError("--export writes what is in the joined file: give it with --assemble, or with the whole run.")
+    if export is not None and export.exists() and not force and (not export.is_dir() or any(export.iterdir())):
+        raise ConfigError(f"{export}: is there already. Give another name, or --force to write into it.")
     share = None if part is None else _share(part)
     reading = scan_settings(settings)
     config = BatchConfig(**settings)
-    chosen: list[str | Path] = [name for name in (templates or "").split(",") if name]
-    chosen = chosen or [entry.path for entry in library()]
+    named = [name for name in (templates or "").split(",") if name]
     faces = open_dataset(dataset, root, reading)
     for note in faces.notes:
         click.echo(f"note: {note}", err=True)
-    plan = make_plan(faces, resolve_templates(chosen), config)
+    plan = make_plan(faces, chosen_templates(named, vary, config.seed), config)
     _find_networks(config, fetch=share is None)
     if dry_run:
         _echo_preview(plan, out, workers)
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
-        return _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force)
+        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force)
+        if export is not None:
+            _export(out, export, force)
+        return code
     except OutputError as error:
         if not parts_folder(out).exists():
             raise
@@ -266,6 +275,19 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
 def _skipped_here(summary: Summary) -> int:
     assert summary.content is not None
     return len(summary.content.skipped) - summary.content.absent
+
+
+def _export(out: Path, folder: Path, force: bool) -> None:
+    from masksynth.cli.progress import Progress
+    from masksynth.store import open_store
+    from masksynth.store.export import export_pngs
+
+    with open_store(out) as store:
+        total = store.count("nir") + store.count("vis")
+    with Progress() as progress:
+        progress.begin("files", total)
+        count = export_pngs(out, folder, force=force, progress=progress.advance)
+    click.echo(f"{folder}: {count:,} PNG files, and rows.csv about them")
 
 
 def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:

@@ -25,6 +25,10 @@ spectrum_option = click.option(
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
 )
+vary_option = click.option(
+    "--vary", type=click.IntRange(1, 2000), metavar="N",
+    help="Wear N masks generated at random by --seed, besides the templates named.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
 

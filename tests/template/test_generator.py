@@ -16,6 +16,7 @@ from masksynth.template.format import check_layout
 from masksynth.template.generator import generate
 from masksynth.template.outlines import shape_of
 from masksynth.template.patterns import print_of
+from masksynth.template.variety import chosen_templates, varied_templates
 
 
 def small(**fields: object) -> MaskDesign:
@@ -31,7 +32,7 @@ def test_every_kind_lies_in_the_layout(kind: Kind) -> None:
     assert template.height is not None
     worn = template.alpha > 0.5
     assert 0.02 < template.height[worn].max() < 0.35  # 2 mm to 3 cm
-    assert 0.02 < template.nir[worn].min()
+    assert template.nir[worn].min() > 0.02
     assert template.nir[worn].max() <= 1
     soft = (template.alpha > 0.05) & (template.alpha < 0.95)
     assert 0.003 < soft.sum() / worn.sum() < 0.06  # an edge of about a texel
@@ -120,3 +121,17 @@ def test_the_packaged_library_has_twenty_masks_of_every_kind() -> None:
         kinds.add(template.kind)
     assert kinds == set(get_args(Kind))
     assert load_template("surgical-blue").size == 512
+
+
+def test_a_longer_list_of_varied_masks_begins_with_the_shorter() -> None:
+    two, three = varied_templates(2, 9), varied_templates(3, 9)
+    assert [template.name for template in three] == ["varied-9-1", "varied-9-2", "varied-9-3"]
+    assert [a.sha256 for a in two] == [b.sha256 for b in three[:2]]
+    assert len({template.sha256 for template in three}) == 3
+    assert varied_templates(1, 10)[0].sha256 != two[0].sha256
+
+
+def test_varied_masks_join_the_templates_named() -> None:
+    assert [t.name for t in chosen_templates(["surgical-blue"], 1, 3)] == ["surgical-blue", "varied-3-1"]
+    assert [t.name for t in chosen_templates([], 2, 3)] == ["varied-3-1", "varied-3-2"]
+    assert len(chosen_templates([], None, 3)) == len(library())
