@@ -219,9 +219,11 @@ def cast_light(points, skin_normals, normals, seen, weight, coefficients, floor,
                 value = 0.0
                 for n in range(TERMS):
                     value += basis[n] * coefficients[n, c]
-                value = max(value, floor * coefficients[0, c], 1e-4)
-                light[k, c] = value * beyond
-                lum += (0.5 if c == 1 else 0.25) * value
+                light[k, c] = max(value, floor * coefficients[0, c], 1e-4)
+                lum += (0.5 if c == 1 else 0.25) * light[k, c]
+            for c in range(3):  # its colour changes little over a face: where the fit says otherwise it only guesses
+                usual = lum * max(coefficients[0, c], 1e-4) / max(mean, 1e-4)
+                light[k, c] = beyond * min(max(light[k, c], 0.85 * usual), 1.18 * usual)
             # Gradient of the fitted luminance over the normal, along the surface's two tangents.
             gx, gy, gz = 0.0, 0.0, 0.0
             for c in range(3):
