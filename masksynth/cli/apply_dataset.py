@@ -106,7 +106,8 @@ def apply_dataset(
     """Mask the data set `dataset` into the file `out`; the exit code.
 
     `templates` holds names, files and folders with commas between, `vary` is how many masks are generated; `settings`
-    are the values of `scan_options` and fields of BatchConfig, among them `compose`, the fields of ComposeConfig that differ from its defaults.
+    are the values of `scan_options` and fields of BatchConfig, among them `compose`, the fields of ComposeConfig that
+    differ from its defaults.
     """
     from masksynth.batch import make_plan
     from masksynth.batch.folder import parts_folder
