@@ -128,7 +128,7 @@ def evaluate_network(
             complete=store.complete,
             rule=rule,
             protocols=results,
-            notes=_notes(store, info),
+            notes=(*_notes(store, info), *own_splits(chosen)),
         )
 
 
@@ -153,6 +153,14 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         },
     }
     return out
+
+
+def own_splits(protocols: Sequence[StoredProtocol]) -> tuple[str, ...]:
+    """A sentence that names the protocols whose split no publication knows; figures on them compare with nothing."""
+    names = [protocol.name for protocol in protocols if not protocol.published]
+    if not names:
+        return ()
+    return (f"The split of {', '.join(names)} is of masksynth's own making, not the published one.",)
 
 
 def _training_images(store: Store, protocol: StoredProtocol, spectrum: Literal["nir", "vis"]) -> Any:
