@@ -1,8 +1,8 @@
 """How well the rim of a template agrees between reconstructors, on generated faces: mean distance in the photo.
 
 The rim is that of each packaged template, on the face and on the stretch. Compared are Face Mesh with the truth as a
-perfect PRNet would give it (the true surface on the layout's face, the stretch made from it), and, where its weights are
-imported, PRNet with both. In pixels of a face with 100 px between the outer eye corners.
+perfect PRNet would give it (the true surface on the layout's face, the stretch made from it), and, where its weights
+are imported, PRNet with both. In pixels of a face with 100 px between the outer eye corners.
 
     python benchmarks/rim_agreement.py [--faces 12] [--seed 7]
 """
@@ -49,9 +49,8 @@ def main():
         reconstructors["prnet"] = load_reconstructor("prnet")
     except WeightsError as error:
         print(error)
-    print(
-        f"{len(rims)} templates; {rim[on_stretch].sum() / rim[on_face | on_stretch].sum():.0%} of their rims on the stretch"
-    )
+    share = rim[on_stretch].sum() / rim[on_face | on_stretch].sum()
+    print(f"{len(rims)} templates; {share:.0%} of their rims on the stretch")
     for yaw in YAWS:
         gaps = {}
         for k in range(arguments.faces):
@@ -74,9 +73,7 @@ def main():
                     gaps.setdefault((one, other), []).append(parts)
         for (one, other), values in gaps.items():
             face, stretch = np.mean(values, axis=0)
-            print(
-                f"yaw {yaw:2d}  {one} - {other}: on the face {face:.1f} px, on the stretch {stretch:.1f} px, n = {len(values)}"
-            )
+            print(f"yaw {yaw:2d}  {one} - {other}: face {face:.1f} px, stretch {stretch:.1f} px, n = {len(values)}")
 
 
 if __name__ == "__main__":

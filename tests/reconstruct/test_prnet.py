@@ -43,6 +43,7 @@ def test_lean_network_computes_the_same(plain):
     assert np.abs(one - other).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_lean_network_is_the_same_function_in_double_precision(plain):
     lean = LeanPRNet(plain).double()
     x = torch.rand(1, 3, 256, 256, dtype=torch.float64)

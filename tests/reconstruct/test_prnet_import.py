@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import struct
 
 import numpy as np
@@ -21,6 +22,15 @@ from masksynth.weights.tf_checkpoint import read_index
 @pytest.fixture(scope="module")
 def arrays():
     return arrays_of(random_network())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, arrays):
+    """The folder of a whole checkpoint named w; not to be written to."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    write_tensorflow(folder / "w", arrays)
+    (folder / "w.meta").write_bytes(b"graph")
+    return folder
 
 
 @pytest.fixture
@@ -44,21 +54,18 @@ def test_pytorch_file_round_trip(tmp_path, arrays, whole):
 
 
 @pytest.mark.parametrize("name", ["w", "w.index", "w.meta", "w.data-00000-of-00001", "."])
-def test_checkpoint_round_trip_by_any_of_its_names(tmp_path, arrays, name):
-    write_tensorflow(tmp_path / "w", arrays)
-    (tmp_path / "w.meta").write_bytes(b"graph")
-    file = read_prnet(tmp_path / name)
+def test_checkpoint_round_trip_by_any_of_its_names(checkpoint, arrays, name):
+    file = read_prnet(checkpoint / name)
     assert same(file.arrays, arrays)
     assert file.form == "TensorFlow checkpoint"
 
 
-def test_checkpoint_that_tests_write_has_the_published_names_and_layout(tmp_path, arrays, test_data):
-    write_tensorflow(tmp_path / "w", arrays)
-    ours = read_index(tmp_path / "w.index")
+def test_checkpoint_that_tests_write_has_the_published_names_and_layout(checkpoint, test_data):
+    ours = read_index(checkpoint / "w.index")
     theirs = read_index(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
     assert len(theirs) == 545
     assert ours == theirs
-    assert (tmp_path / "w.data-00000-of-00001").stat().st_size == 160_290_984
+    assert (checkpoint / "w.data-00000-of-00001").stat().st_size == 160_290_984
 
 
 def test_index_table_round_trip(tmp_path, test_data):
@@ -72,20 +79,19 @@ def test_real_index_without_its_data_names_the_missing_file(test_data):
         read_prnet(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
 
 
-def test_short_data_file_is_named(tmp_path, arrays):
-    write_tensorflow(tmp_path / "w", arrays)
-    data = tmp_path / "w.data-00000-of-00001"
-    with data.open("r+b") as stream:
-        stream.truncate(data.stat().st_size - 1000)
+def test_short_data_file_is_named(tmp_path, checkpoint):
+    shutil.copy(checkpoint / "w.index", tmp_path)
+    with (tmp_path / "w.data-00000-of-00001").open("wb") as stream:
+        stream.truncate((checkpoint / "w.data-00000-of-00001").stat().st_size - 1000)
     with pytest.raises(WeightsError, match=r"w\.data-00000-of-00001: is short"):
         read_prnet(tmp_path / "w.index")
 
 
 @pytest.mark.parametrize("damage", ["cut", "magic", "text", "zeros"])
-def test_damaged_index_is_named(tmp_path, arrays, damage):
-    write_tensorflow(tmp_path / "w", arrays)
+def test_damaged_index_is_named(tmp_path, checkpoint, damage):
+    (tmp_path / "w.data-00000-of-00001").symlink_to(checkpoint / "w.data-00000-of-00001")
     index = tmp_path / "w.index"
-    good = index.read_bytes()
+    good = (checkpoint / "w.index").read_bytes()
     bad = {
         "cut": good[: len(good) // 2],
         "magic": good[:-1] + b"\0",
@@ -97,9 +103,8 @@ def test_damaged_index_is_named(tmp_path, arrays, damage):
         read_prnet(index)
 
 
-def test_damaged_index_never_raises_anything_else(tmp_path, arrays):
-    write_tensorflow(tmp_path / "w", arrays)
-    good = (tmp_path / "w.index").read_bytes()
+def test_damaged_index_never_raises_anything_else(tmp_path, checkpoint):
+    good = (checkpoint / "w.index").read_bytes()
     rng = np.random.default_rng(0)
     for _ in range(200):
         bad = bytearray(good)
@@ -154,14 +159,13 @@ def test_random_weights_are_refused_and_leave_nothing(home, tmp_path, arrays):
         locate("prnet")
 
 
-def test_unchecked_import_is_marked_and_runs(home, tmp_path, arrays):
-    write_tensorflow(tmp_path / "w", arrays)
-    path = import_prnet(tmp_path / "w.index", unchecked=True)
+def test_unchecked_import_is_marked_and_runs(home, checkpoint):
+    path = import_prnet(checkpoint / "w.index", unchecked=True)
     assert path == locate("prnet", fetch=False)
     told = origin(known("prnet"))
     assert told["checked"] == "unchecked"
     assert told["source_form"] == "TensorFlow checkpoint"
-    assert told["source_sha256"] == hashlib.sha256((tmp_path / "w.data-00000-of-00001").read_bytes()).hexdigest()
+    assert told["source_sha256"] == hashlib.sha256((checkpoint / "w.data-00000-of-00001").read_bytes()).hexdigest()
     PRNetReconstructor(PRNetConfig(plain=True))
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
