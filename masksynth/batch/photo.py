@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class PhotoWalk:
         self.detector = load_detector(config.detector)
         self.reconstructor = load_reconstructor(config.reconstructor)
         self.seconds: dict[str, float] = {}
+        self.clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
         """The rows of `photo`, one a slot. Raises PhotoError or NoFaceError with the reason where there are none."""
@@ -112,11 +113,11 @@ class PhotoWalk:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        begun = time.perf_counter()
+        begun = self.clock()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - begun
 
 
 def _seed(seed: int, photo: str, place: int) -> int:

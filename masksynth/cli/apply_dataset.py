@@ -97,6 +97,7 @@ def apply_dataset(
     strict: bool,
     force: bool,
     vary: int | None = None,
+    export: Path | None = None,
     dry_run: bool = False,
     part: str | None = None,
     assemble: bool = False,

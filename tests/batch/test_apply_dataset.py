@@ -61,8 +61,11 @@ def test_a_data_set_becomes_one_file(generated_casia: Path, tmp_path: Path, monk
         np.testing.assert_allclose(eyes, [[49.4, 66.6], [94.7, 66.4]], atol=6)  # a least-squares fit of five points
         assert sum(len(store.protocol(n).missing["nir_probe"]) for n in store.protocols) > 0
     assert CliRunner().invoke(main, ["verify", "masked.h5"]).exit_code == 0
-    code, text = apply("--out", "masked.h5")
+    code, text = apply("--out", "masked.h5", "--export", "files")
     assert (code, "Nothing to do" in text) == (0, True)
+    with open_store("masked.h5") as store:
+        assert len(list(Path("files").rglob("*.png"))) == store.count("nir") + store.count("vis")
+    assert apply("--out", "masked.h5", "--export", "files")[0] == 2
     assert apply("--out", "masked.h5", "--size", "112")[0] == 2
 
 

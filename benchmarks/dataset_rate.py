@@ -1,0 +1,186 @@
+"""How fast a data set is masked, where the time goes, and how fast the file is read.
+
+    export OMP_NUM_THREADS=1                          # as in the workers of a run
+    python benchmarks/dataset_rate.py rate ROOT       # photos/s, stages beside the floor (decode + detector + mesh)
+    python benchmarks/dataset_rate.py workers ROOT    # two workers against two independent runs side by side
+    python benchmarks/dataset_rate.py memory ROOT     # a worker's memory after more and more photos
+    python benchmarks/dataset_rate.py compression ROOT
+    python benchmarks/dataset_rate.py reading FILE    # pairs/s into torch
+
+ROOT is a data set in the layout of CASIA NIR-VIS 2.0, for example one of masksynth demo-dataset; its photos are taken
+again and again where more are wanted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from masksynth.batch import BatchConfig, Plan, make_plan, run_plan
+from masksynth.batch.folder import part_form
+from masksynth.batch.part import write_part
+from masksynth.batch.photo import PhotoWalk
+from masksynth.datasets import FaceDataset, Protocol, open_dataset
+from masksynth.store import SPECTRA, Header, Rows, StoreWriter, open_store
+from masksynth.template import resolve_templates
+
+TEMPLATES = ["surgical-blue", "n95-cup", "cloth-striped", "kn95-white"]
+
+
+def plan_of(root: Path, photos: int, *, only: str | None = None, **config: object) -> Plan:
+    """A plan over `photos` photos of ROOT, repeated under other names; all train."""
+    casia = open_dataset("casia", root)
+    found = [s for s in casia.samples if s.path is not None and only in (None, s.spectrum)]
+    samples = tuple(replace(found[i % len(found)], id=f"{i:07d}/{found[i % len(found)].id}") for i in range(photos))
+    ids = {spectrum: tuple(s.id for s in samples if s.spectrum == spectrum) for spectrum in ("nir", "vis")}
+    protocol = Protocol("all", ids["nir"], ids["vis"], (), (), published=False)
+    dataset = FaceDataset("casia", casia.root, samples, (protocol,))
+    return make_plan(dataset, resolve_templates(TEMPLATES), BatchConfig(**config))  # type: ignore[arg-type]
+
+
+def rate(root: Path, photos: int) -> None:
+    """CPU and wall milliseconds a photo in one process, by stage, for each kind of photo."""
+    for only, what in (("nir", "NIR, masked"), ("vis", "VIS, masked"), ("vis", "VIS, clean")):
+        spectrum = "vis" if what == "VIS, masked" else "nir"
+        plan = plan_of(root, photos, only=only, mask_spectrum=spectrum)
+        walk = PhotoWalk.of_plan(plan)
+        for photo in plan.photos[:5]:
+            walk(photo)
+        walk.seconds.clear()
+        walk.clock = time.process_time  # other work on the machine does not count
+        with tempfile.TemporaryDirectory() as folder:
+            cpu, wall = time.process_time(), time.perf_counter()
+            write_part(Path(folder) / "part.h5", 0, plan.photos, walk, part_form(plan))
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        suffix = Path(plan.photos[0].path).suffix
+        print(f"{what} ({suffix}): {1000 * cpu / photos:.2f} ms CPU, {1000 * wall / photos:.2f} ms wall a photo")
+        spent = {name: 1000 * value / photos for name, value in walk.seconds.items()}
+        spent.pop("write")
+        floor = spent.get("decode", 0) + spent.get("find face", 0)
+        stages = ", ".join(f"{name} {value:.2f}" for name, value in spent.items())
+        print(f"    CPU: {stages}, writing and else {1000 * cpu / photos - sum(spent.values()):.2f}")
+        print(f"    beyond the floor (decode + find face): {1000 * cpu / photos - floor:.2f} ms")
+
+
+def workers(root: Path, photos: int) -> None:
+    """Rate of one worker, of two, and of two independent runs of one worker each, side by side."""
+    plan = plan_of(root, photos, part_size=128)
+
+    def run(count: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run_plan(plan, Path(folder) / "m.h5", workers=count)
+
+    for words, jobs in (("one worker", [1]), ("two workers", [2]), ("two runs of one worker", [1, 1])):
+        begun = time.perf_counter()
+        threads = [threading.Thread(target=run, args=(count,)) for count in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(f"{words}: {len(jobs) * photos / (time.perf_counter() - begun):.1f} photos/s")
+
+
+def memory(root: Path, photos: int) -> None:
+    """Resident memory of a process that does part after part."""
+    plan = plan_of(root, photos)
+    walk = PhotoWalk.of_plan(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        done = 0
+        for k in range(plan.parts):
+            write_part(Path(folder) / "part.h5", k, plan.part(k), walk, part_form(plan))
+            done += len(plan.part(k))
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{done} photos: {pages * resource.getpagesize() / 2**20:.0f} MB now, {peak:.0f} MB at most")
+
+
+def compression(root: Path, photos: int) -> None:
+    """Size, writing and reading of each way to pack the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source.h5"
+        run_plan(plan_of(root, photos), source, workers=1, max_skipped=1.0)
+        with open_store(source) as store:
+            blocks = {
+                spectrum: Rows(
+                    **{kind: store.images(spectrum, None, kind) for kind in store.kinds(spectrum)},
+                    **{
+                        name: store.column(spectrum, name)
+                        for name in ("subject", "image_id", "landmarks", "pose", "score", "mask")
+                    },
+                    source=tuple(store.column(spectrum, "source")),
+                )
+                for spectrum in SPECTRA
+            }
+        counts = {spectrum: len(rows) for spectrum, rows in blocks.items()}
+        header = Header(dataset="casia", side=144, reconstructor="facemesh", detector="blazeface")
+        subjects = [str(i) for i in range(1 + max(int(rows.subject.max()) for rows in blocks.values()))]
+        for how in ("none", "masks", "lzf", "gzip"):
+            path = Path(folder) / f"{how}.h5"
+            cpu = time.process_time()
+            with StoreWriter(path, side=144, counts=counts, compression=how) as writer:
+                for spectrum, rows in blocks.items():
+                    writer.write(spectrum, rows)
+                writer.finish(header, subjects=subjects)
+            writing = time.process_time() - cpu
+            with open_store(path) as store:
+                order = np.random.default_rng(0).permutation(counts["nir"])
+                cpu = time.process_time()
+                for start in range(0, len(order), 64):
+                    store.images("nir", order[start : start + 64])
+                reading = time.process_time() - cpu
+            total = sum(counts.values())
+            print(
+                f"{how:6s} {path.stat().st_size / total / 1000:6.1f} kB a row, written {1000 * writing / total:.3f} ms "
+                f"a row, NIR images read shuffled {len(order) / reading:,.0f}/s"
+            )
+
+
+def reading(file: Path, seconds: float) -> None:
+    """Shuffled pairs/s into torch, from one process and from two."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    from masksynth.store.pairs_torch import NirVisPairs, collate_pairs
+
+    torch.set_num_threads(1)
+    with open_store(file) as store:
+        protocol = max(store.protocols, key=lambda name: len(store.protocol(name).nir_train))
+    for in_memory in (False, True):
+        pairs = NirVisPairs(file, protocol, in_memory=in_memory)
+        for count in (0, 2):
+            sampler = torch.utils.data.RandomSampler(pairs, replacement=True, num_samples=1_000_000)
+            loader = DataLoader(pairs, 64, sampler=sampler, num_workers=count, collate_fn=collate_pairs)
+            done, begun = 0, 0.0
+            for batch in loader:
+                if not begun:
+                    begun = time.perf_counter()
+                    continue
+                done += len(batch.label)
+                if time.perf_counter() - begun > seconds:
+                    break
+            where = "memory" if in_memory else "the file"
+            print(f"from {where}, {count} workers: {done / (time.perf_counter() - begun):,.0f} pairs/s of {len(pairs)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["rate", "workers", "memory", "compression", "reading"])
+    parser.add_argument("place", type=Path)
+    parser.add_argument("--photos", type=int, default=512)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    words = parser.parse_args()
+    if words.what == "reading":
+        reading(words.place, words.seconds)
+    else:
+        globals()[words.what](words.place, words.photos)
+
+
+if __name__ == "__main__":
+    main()
