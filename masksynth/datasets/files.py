@@ -27,12 +27,23 @@ def files(path: Path) -> dict[str, Path]:
 
 def images(path: str | Path) -> Iterator[tuple[str, str]]:
     """(name, suffix in lower case) of the image files in the folder `path`, sorted by name; all else is passed over."""
-    found = []
+    return iter(listing(path)[1])
+
+
+def listing(path: str | Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Names of the folders in `path`, and (name, suffix in lower case) of its image files; sorted, none hidden."""
+    inside, found = [], []
     for entry in _entries(path):
-        suffix = os.path.splitext(entry.name)[1].lower()
-        if suffix in SUFFIXES and not entry.name.startswith(".") and entry.is_file():
-            found.append((entry.name, suffix))
-    return iter(sorted(found))
+        name = entry.name
+        if name.startswith("."):
+            continue
+        dot = name.rfind(".")
+        suffix = name[dot:].lower() if dot > 0 else ""
+        if suffix in SUFFIXES and entry.is_file():
+            found.append((name, suffix))
+        elif entry.is_dir():
+            inside.append(name)
+    return sorted(inside), sorted(found)
 
 
 def find_root(given: Path, holds: Callable[[Path], bool], wanted: str, *, above: bool = False) -> Path:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 
 from masksynth.arrays import Spectrum
-from masksynth.datasets.files import folders, images
+from masksynth.datasets.files import folders, listing
 from masksynth.datasets.splits import Gallery, split_by_subject
 from masksynth.datasets.types import FaceDataset, Sample
 from masksynth.datasets.wording import shortened
@@ -52,8 +53,10 @@ def part_folders(folder: Path) -> dict[str, Path]:
 
 def walk(root: Path, holder: Path, spectrum: Spectrum, part: str = "") -> Iterator[Found]:
     """The images of ``holder/<identity>/...``, however deep, in the order of their names."""
-    for child in _ordered(holder):
-        yield from _below(root, child, child.name, spectrum, part)
+    inside = holder.relative_to(root).as_posix()
+    place = "" if inside == "." else f"{inside}/"
+    for subject in listing(holder)[0]:
+        yield from _below(str(root), f"{place}{subject}", intern(subject), spectrum, part)
 
 
 def walk_spectra(root: Path, holder: Path, part: str = "") -> Iterator[Found]:
@@ -89,13 +92,9 @@ def cut_tree(name: str, root: Path, gallery: Gallery, notes: list[str]) -> FaceD
     return FaceDataset(name, root, samples, (protocol,), tuple(notes), tuple(faults))
 
 
-def _below(root: Path, folder: Path, subject: str, spectrum: Spectrum, part: str) -> Iterator[Found]:
-    place = folder.relative_to(root).as_posix()
-    for name, suffix in images(folder):
+def _below(root: str, place: str, subject: str, spectrum: Spectrum, part: str) -> Iterator[Found]:
+    deeper, found = listing(f"{root}/{place}")
+    for name, suffix in found:
         yield Found(f"{place}/{name}", subject, name[: -len(suffix)], spectrum, part)
-    for child in _ordered(folder):
-        yield from _below(root, child, subject, spectrum, part)
-
-
-def _ordered(folder: Path) -> list[Path]:
-    return sorted((path for path in folders(folder).values() if not path.name.startswith(".")), key=lambda p: p.name)
+    for child in deeper:
+        yield from _below(root, f"{place}/{child}", subject, spectrum, part)
