@@ -30,7 +30,7 @@ FLOOR = 0.25  # of the mean light: what reaches places that no harmonic lights
 SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 2, 6, 4  # passes of (1 2 1) / 4 on the grid
 
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
-VIS_LIGHT = 0.95  # and of the light on the bright side of a face in a well exposed photo
+VIS_LIGHT = 0.98  # and of the light on the bright side of a face in a well exposed photo
 SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
 BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
 GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it

@@ -205,3 +205,18 @@ def test_what_is_no_photo_is_refused():
         ComposeConfig(shadow=2)
     with pytest.raises(ConfigError):
         ComposeConfig(render="half")  # type: ignore[arg-type]
+
+
+def test_a_face_drawn_in_pieces_has_no_seams(monkeypatch):
+    import cv2
+
+    from masksynth.compose import composer
+
+    face = posed(25, interocular=70)
+    host = cv2.GaussianBlur(lit_face(face), (0, 0), 1.5)
+    whole = compose(host, face, lower_face_template(), "vis")
+    monkeypatch.setattr(composer, "TILE", 40)
+    pieces = compose(host, face, lower_face_template(), "vis")
+    assert np.abs(whole.image.astype(int) - pieces.image).max() <= 2
+    assert np.abs(whole.alpha.astype(int) - pieces.alpha).max() <= 3
+    assert whole.alpha.max() == 255
