@@ -15,8 +15,10 @@ from masksynth.report.page import Section, titled
 from masksynth.report.pictures import blank_card, card, cards, fitted, picture, strip
 from masksynth.report.sampling import Rows, brightness, sources, spread
 from masksynth.seeds import rng_for
-from masksynth.store import SPECTRA, Store
+from masksynth.store import SPECTRA, MaskEntry, Store
 from masksynth.template import Template, load_template
+from masksynth.template.design import MaskDesign
+from masksynth.template.generator import generate
 from masksynth.template.worn import worn
 
 FACES = 12  # on each contact sheet
@@ -98,7 +100,7 @@ def templates_section(store: Store, given: Sequence[Template], seed: int) -> Sec
         if len(ratio):
             words.append(f"{np.median(ratio):.2f} times as bright as the skin")
         chosen = rows[spread(store.labels(masked, rows), WEARERS, rng_for(seed, "report", "wearers", index))]
-        shown = _template_pictures(known.get(entry.sha256) or _template_in_library(entry.template, entry.sha256))
+        shown = _template_pictures(known.get(entry.sha256) or _template_as_used(entry))
         shown += [
             element("figure", picture(image, f"wears {entry.template}"))
             for image in (store.images(masked, chosen) if len(chosen) else [])
@@ -158,13 +160,28 @@ def template_pixels(template: Template) -> Photo8:
     return pixels
 
 
-def _template_in_library(name: str, sha256: str) -> Template | None:
-    """The template as it was used, where the library still has it so."""
+def _template_as_used(entry: MaskEntry) -> Template | None:
+    """From the library, or made again from its design; None where that is not the one that was used."""
+    for find in (_from_library, _from_design):
+        template = find(entry)
+        if template is not None and template.sha256 == entry.sha256:
+            return template
+    return None
+
+
+def _from_library(entry: MaskEntry) -> Template | None:
     try:
-        template = load_template(name)
+        return load_template(entry.template)
     except MasksynthError:
         return None
-    return template if template.sha256 == sha256 else None
+
+
+def _from_design(entry: MaskEntry) -> Template | None:
+    design = entry.params.get("design")
+    try:
+        return generate(MaskDesign(**design), entry.template) if isinstance(design, dict) else None
+    except (MasksynthError, TypeError, ValueError):  # the design of another version
+        return None
 
 
 def _by_kind(store: Store, masks: np.ndarray) -> np.ndarray:

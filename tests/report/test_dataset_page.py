@@ -16,6 +16,8 @@ from masksynth.report.sampling import brightness, spread
 from masksynth.report.skipped import reason_kind
 from masksynth.store import MaskEntry, Rows, Skipped, open_store
 from masksynth.template import Template, save_template
+from masksynth.template.design import vary
+from masksynth.template.generator import generate
 
 MakeStore = Callable[..., Path]
 MakeRows = Callable[..., Rows]
@@ -103,6 +105,17 @@ def test_a_template_is_shown_only_as_it_was_used(make_store: MakeStore, tmp_path
     other = page_of(make_store("b.h5", masks=[MaskEntry("own", {}, "00")] * 2), tmp_path)
     assert "image/png" not in other
     assert "not in the library of this machine" in other
+
+
+def test_a_generated_template_is_made_again_from_its_design(make_store: MakeStore, tmp_path: Path):
+    template = generate(vary(7, "test"), "vary-000")
+    entry = MaskEntry(template.name, {"kind": template.kind, "design": template.metadata["design"]}, template.sha256)
+    assert "image/png" in page_of(make_store(masks=[entry] * 2), tmp_path)
+    for design in ({"kind": "no such kind"}, {"other": 1}, "text", {**template.metadata["design"], "seed": 8}):
+        changed = MaskEntry(template.name, {"design": design}, template.sha256)
+        html = page_of(make_store("other.h5", masks=[changed] * 2), tmp_path)
+        assert html.count("not in the library of this machine") == 2
+        (tmp_path / "other.h5").unlink()
 
 
 def test_a_file_without_masks_protocols_and_skipped_still_has_a_page(
