@@ -60,10 +60,10 @@ def test_a_run_gives_every_row_of_the_plan(tmp_path: Path, run: Run) -> None:
 
 def test_workers_change_no_byte(tmp_path: Path, run: Run) -> None:
     plan = plan_of(tmp_path / "data", [*NAMES, "noface", "kills"])
-    for workers in (1, 2, 4):
+    for workers in (1, 3):
         run(plan, tmp_path / f"{workers}.h5", workers=workers, max_skipped=1.0)
     one = datasets_of(tmp_path / "1.h5")
-    assert one == datasets_of(tmp_path / "2.h5") == datasets_of(tmp_path / "4.h5")
+    assert one == datasets_of(tmp_path / "3.h5")
     assert len(one["nir/image"][1]) > 0
 
 
@@ -281,6 +281,7 @@ def test_tasks_of_a_job_array_and_assembly_give_the_same_bytes(tmp_path: Path, r
         run_share(plan, out, share=(4, 3), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_run_shares_its_parts_with_tasks_at_work(tmp_path: Path, run: Run, small_walk: str) -> None:
     """Started together, each part is done once, and the run joins what the task made."""
     plan = plan_of(tmp_path / "data", NAMES)
