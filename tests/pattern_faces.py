@@ -5,12 +5,15 @@ An identity is a coarse grid of colours; its NIR images are another view of the 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from masksynth.store import Header, MaskEntry, ProtocolRows, Rows, Skipped, write_store
 from masksynth.train.fold import Fold, make_fold
+from masksynth.train.loop import fit
 
 
 def pattern_images(identities: int = 12, side: int = 32, each: int = 3, seed: int = 0):
@@ -27,6 +30,15 @@ def pattern_images(identities: int = 12, side: int = 32, each: int = 3, seed: in
 def pattern_fold(identities: int = 12, side: int = 32, each: int = 3, seed: int = 0) -> Fold:
     nir, vis, labels = pattern_images(identities, side, each, seed)
     return make_fold(nir, labels, vis, labels, tuple(f"s{i:02d}" for i in range(identities)))
+
+
+def interrupted(run, method, batches, config, info, after=None):
+    """Fit, or stop after some iterations as a notice of the system would; the run and the method."""
+    asked = iter(range(1, 10**9))
+    stop = (lambda: next(asked) == after) if after else (lambda: False)
+    with pytest.raises(KeyboardInterrupt) if after else nullcontext():
+        fit(method, batches, config, run, info, stop=stop)
+    return run, method
 
 
 def write_pattern_store(

@@ -45,7 +45,7 @@ def command(
     from masksynth.train.pretrain import pretrain
 
     config = PretrainConfig(**settings)
-    with saving_on_notice(), Progress() as progress:
+    with saving_on_notice() as stop, Progress() as progress:
         steps = Steps(progress, 0)
         finished = pretrain(
             source,
@@ -58,6 +58,7 @@ def command(
             say=lambda text: click.echo(f"note: {text}", err=True),
             on_begin=lambda iterations: setattr(steps, "total", iterations),
             on_step=steps.step,
+            stop=stop,
         )
     if finished.already_done:
         click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")

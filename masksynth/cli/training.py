@@ -96,7 +96,7 @@ def run_training(
     """Train with progress on the terminal, and say what to type next."""
     from masksynth.train.start import train
 
-    with saving_on_notice(), Progress() as progress:
+    with saving_on_notice() as stop, Progress() as progress:
         finished = train(
             file,
             config,
@@ -107,6 +107,7 @@ def run_training(
             force=force,
             say=lambda text: click.echo(f"note: {text}", err=True),
             on_step=Steps(progress, config.iterations).step,
+            stop=stop,
         )
     if finished.already_done:
         click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")
@@ -116,16 +117,28 @@ def run_training(
 
 
 @contextmanager
-def saving_on_notice() -> Iterator[None]:
-    """Ctrl-C and a batch system's SIGTERM end the work after it has saved its state; exit code 130 and one line."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
+def saving_on_notice() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and a batch system's SIGTERM end the work once the iteration is done and the state saved: exit code 130.
+
+    Yields what the training asks after every iteration. A second Ctrl-C ends it at once.
+    """
+    noticed = False
+
+    def notice(signum: int, frame: Any) -> None:
+        nonlocal noticed
+        if noticed:
+            raise KeyboardInterrupt
+        noticed = True
+
+    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: noticed
     except KeyboardInterrupt:
         click.echo("masksynth: interrupted; what was trained is saved. The same command goes on from there.", err=True)
         raise SystemExit(130) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Steps:
@@ -142,7 +155,3 @@ class Steps:
         self._progress.advance()
         if done % max(1, self.total // 10) == 0 and record:
             self._progress.say(f"iteration {done}: loss {record['loss']:.4f}, lr {record['lr']:.2g}")
-
-
-def _interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt

@@ -52,7 +52,7 @@ def fit(
     *,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
     validate: Callable[[nn.Module], float] | None = None,
-    stop_after: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train `method` for `config.iterations`, or go on from the run's checkpoint.
 
@@ -66,15 +66,16 @@ def fit(
         Called after every iteration with how many are done and the newest logged figures.
     validate : callable, optional
         Network → a figure of merit. Called ten times in a run; the best network so far goes to best.safetensors.
-    stop_after : int, optional
-        Return after so many iterations of this call, as if interrupted there.
+    stop : callable
+        Asked after every iteration; where it answers True the state is saved and KeyboardInterrupt raised. An interrupt
+        that comes of itself may come in the middle of an iteration, and then nothing is saved.
 
     Raises
     ------
     TrainingError
         If the loss is not finite, with the iteration; or the checkpoint cannot be read or is of other work.
     KeyboardInterrupt
-        Passed on after the state has been saved.
+        If `stop` asked for it, after the state has been saved.
     """
     optimizers = {
         phase: torch.optim.SGD(
@@ -95,44 +96,41 @@ def fit(
         save_checkpoint(run.checkpoint_path, done, method, optimizers, batches)
         save_network(run.network_path, method.probe, info)
 
-    try:
-        for iteration in range(start, config.iterations):
-            batch = next(batches)
-            record: dict[str, Tensor | float] = {}
-            for phase, optimizer in optimizers.items():
-                for group in optimizer.param_groups:
-                    group["lr"] = config.lr_at(iteration) * group["lr_scale"]
-                loss, figures = method.loss(batch, phase)
-                if not torch.isfinite(loss):
-                    raise _not_finite(run, batch, iteration, loss.item())
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                record = {**record, **figures, "loss": loss.detach()}
-            method.after_step()
-            done, images = iteration + 1, images + batch.images
+    for iteration in range(start, config.iterations):
+        batch = next(batches)
+        record: dict[str, Tensor | float] = {}
+        for phase, optimizer in optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr_at(iteration) * group["lr_scale"]
+            loss, figures = method.loss(batch, phase)
+            if not torch.isfinite(loss):
+                raise _not_finite(run, batch, iteration, loss.item())
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            record = {**record, **figures, "loss": loss.detach()}
+        method.after_step()
+        done, images = iteration + 1, images + batch.images
 
-            if done % log_every == 0 or done == config.iterations:
-                rate = images / (time.monotonic() - began)
-                logged = {"iteration": done, "lr": config.lr_at(iteration), "images_per_second": rate}
-                logged |= {name: float(value) for name, value in record.items()} | method.state_record()
-                if validate is not None:
-                    logged["validation"] = float("nan")
-                    if done % max(log_every, config.iterations // 10 // log_every * log_every) == 0:
-                        logged["validation"] = validate(method.probe)
-                        if not logged["validation"] <= best:
-                            best = logged["validation"]
-                            save_network(run.best_path, method.probe, info)
-                run.log(logged)
-            if time.monotonic() - saved_at > SAVE_SECONDS:
-                save()
-                saved_at = time.monotonic()
-            on_step(done, logged)
-            if stop_after is not None and done - start >= stop_after:
-                break
-    except KeyboardInterrupt:
-        save()
-        raise
+        if done % log_every == 0 or done == config.iterations:
+            rate = images / (time.monotonic() - began)
+            logged = {"iteration": done, "lr": config.lr_at(iteration), "images_per_second": rate}
+            logged |= {name: float(value) for name, value in record.items()} | method.state_record()
+            if validate is not None:
+                logged["validation"] = float("nan")
+                if done % max(log_every, config.iterations // 10 // log_every * log_every) == 0:
+                    logged["validation"] = validate(method.probe)
+                    if not logged["validation"] <= best:
+                        best = logged["validation"]
+                        save_network(run.best_path, method.probe, info)
+            run.log(logged)
+        if time.monotonic() - saved_at > SAVE_SECONDS:
+            save()
+            saved_at = time.monotonic()
+        on_step(done, logged)
+        if stop():
+            save()
+            raise KeyboardInterrupt
     save()
 
 

@@ -151,6 +151,7 @@ def pretrain(
     say: Callable[[str], None] = lambda text: None,
     on_begin: Callable[[int], None] = lambda iterations: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Finished:
     """Train a classifier over the identities of VIS photos, or go on with a run that was interrupted.
 
@@ -203,7 +204,7 @@ def pretrain(
     batches = StreamedBatches(source, config, info.input, chosen, workers=workers or os.cpu_count() or 1)
     began = time.monotonic()
     try:
-        fit(method, batches, config, run, info, on_step=on_step)
+        fit(method, batches, config, run, info, on_step=on_step, stop=stop)
         record["finished"] = True
     finally:
         batches.close()

@@ -89,6 +89,7 @@ def train(
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Finished:
     """Train on a masked data set by the method that `config` is of, or go on with a run that was interrupted.
 
@@ -104,6 +105,8 @@ def train(
         scratch where not given.
     say : callable
         Receives each thing that the user should know, once.
+    stop : callable
+        Asked after every iteration; where it answers True the state is saved and KeyboardInterrupt raised.
 
     Raises
     ------
@@ -169,7 +172,7 @@ def train(
     run.write_config(record)
     began = time.monotonic()
     try:
-        fit(made.method, made.batches, made.config, run, info, on_step=on_step, validate=validation)
+        fit(made.method, made.batches, made.config, run, info, on_step=on_step, stop=stop, validate=validation)
         record["finished"] = True
     finally:
         record["seconds"] += time.monotonic() - began

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from pattern_faces import pattern_fold, write_pattern_store
+from pattern_faces import interrupted, pattern_fold, write_pattern_store
 
 from masksynth.cli.main import main
 from masksynth.train.augment import InputFormat
 from masksynth.train.config import HsstConfig, IdrConfig, PlainConfig, SstConfig, WcnnConfig
 from masksynth.train.disentangled import Disentangled, orthogonality, overlap, wasserstein
-from masksynth.train.loop import fit
 from masksynth.train.methods import METHODS
 from masksynth.train.networks import NetworkInfo, build, load_network
 from masksynth.train.projected import Projected
@@ -57,8 +56,7 @@ def fit_patterns(folder, config, stop_after=None):
     made = METHODS[config.method](config, build(info), fold, InputFormat(side=fold.side), torch.device("cpu"))
     folder.mkdir(exist_ok=True)
     run = RunFolder(folder)
-    fit(made.method, made.batches, made.config, run, info, stop_after=stop_after)
-    return run, made.method
+    return interrupted(run, made.method, made.batches, made.config, info, stop_after)
 
 
 @pytest.mark.slow
@@ -70,9 +68,9 @@ def test_method_learns(tmp_path, config):
     assert last < 0.8 * first
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
+@pytest.mark.parametrize("config", CONFIGS[1:3] + CONFIGS[4::2], ids=NAMES[1:3] + NAMES[4::2])
 def test_method_resumes_to_the_same_weights(tmp_path, config):
-    config = dataclasses.replace(config, iterations=4, augment="hsst")
+    config = dataclasses.replace(config, iterations=3, augment="hsst")
     _, whole = fit_patterns(tmp_path / "whole", config)
     fit_patterns(tmp_path / "parts", config, stop_after=2)
     _, parts = fit_patterns(tmp_path / "parts", config)
@@ -201,3 +199,14 @@ def test_preset_authors_is_what_the_released_code_does(tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
         settings = RunFolder(out).read_config()["settings"]
         assert (settings["bn_mode"], settings["augment"]) == (expected, "hsst-compat")
+
+
+def test_half_precision_keeps_weights_and_losses_in_float32(tmp_path):
+    config = HsstConfig(**{**SMALL, "batch": 4, "iterations": 3}, queue=8, amp="bf16")
+    run, method = fit_patterns(tmp_path / "half", config)
+    other, _ = fit_patterns(tmp_path / "full", dataclasses.replace(config, amp="off"))
+    assert all(p.dtype == torch.float32 for p in method.probe.parameters())
+    assert method.nir_queue.dtype == torch.float32
+    half, full = (float(r.read_log()[0]["loss"]) for r in (run, other))
+    assert half != full
+    assert half == pytest.approx(full, rel=0.1)

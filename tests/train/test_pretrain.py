@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from pattern_faces import pattern_images, write_pattern_store
+from pattern_faces import interrupted, pattern_images, write_pattern_store
 
 from masksynth.cli.main import main
 from masksynth.errors import ConfigError, TrainingError
 from masksynth.photos import write_photo
 from masksynth.train.augment import InputFormat
 from masksynth.train.config import PretrainConfig
-from masksynth.train.loop import fit
 from masksynth.train.networks import NetworkInfo, build, load_network
 from masksynth.train.plain import Plain
 from masksynth.train.pretrain import StreamedBatches, open_source, pretrain
@@ -84,7 +83,7 @@ def test_pretraining_resumes_to_the_same_weights(photos, tmp_path):
         torch.manual_seed(0)
         method = Plain(build(info), config, 5)
         batches = StreamedBatches(open_source(photos), config, info.input, torch.device("cpu"), workers=2)
-        fit(method, batches, config, RunFolder(folder), info, stop_after=stop)
+        interrupted(RunFolder(folder), method, batches, config, info, stop)
         batches.close()
         return method.state_dict()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from pattern_faces import pattern_fold, write_pattern_store
+from pattern_faces import interrupted, pattern_fold, write_pattern_store
 
 from masksynth.cli.main import main
 from masksynth.errors import ConfigError, TrainingError
@@ -19,13 +23,12 @@ from masksynth.train.batches import PairBatches
 from masksynth.train.config import HsstConfig
 from masksynth.train.fold import make_fold
 from masksynth.train.hsst import Hsst
-from masksynth.train.loop import fit
 from masksynth.train.networks import NetworkInfo, build, load_network
 from masksynth.train.run import RunFolder, newest_run
 from masksynth.train.sampler import PairSampler
 from masksynth.train.start import read_fold, train_hsst
 
-SMALL = HsstConfig(width=0.25, dimensions=32, batch=4, queue=8, iterations=12, lr=0.01)
+SMALL = HsstConfig(width=0.25, dimensions=32, batch=4, queue=8, iterations=8, lr=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +57,11 @@ def fit_patterns(folder, config, *, stop_after=None, fold=None):
     )
     run = RunFolder(folder)
     folder.mkdir(exist_ok=True)
-    fit(method, batches, config, run, info, stop_after=stop_after)
-    return run, method
+    return interrupted(run, method, batches, config, info, stop_after)
 
 
 def test_training_lowers_the_loss_and_raises_the_bound(tmp_path):
-    config = dataclasses.replace(SMALL, iterations=80, lr=0.02, scale=10.0, augment="none")
+    config = dataclasses.replace(SMALL, iterations=50, lr=0.02, scale=10.0, augment="none")
     run, _ = fit_patterns(tmp_path / "run", config)
     log = run.read_log()
     first, last = (np.mean([float(r["loss"]) for r in part]) for part in (log[:10], log[-10:]))
@@ -68,10 +70,9 @@ def test_training_lowers_the_loss_and_raises_the_bound(tmp_path):
     assert all(float(r["collisions"]) == 0 for r in log)
 
 
-@pytest.mark.parametrize("stop", [1, 5])
-def test_interrupted_run_goes_on_to_the_same_losses_and_weights(tmp_path, stop):
+def test_interrupted_run_goes_on_to_the_same_losses_and_weights(tmp_path):
     whole, a = fit_patterns(tmp_path / "whole", SMALL)
-    fit_patterns(tmp_path / "parts", SMALL, stop_after=stop)
+    fit_patterns(tmp_path / "parts", SMALL, stop_after=5)
     parts, b = fit_patterns(tmp_path / "parts", SMALL)
     columns = ("iteration", "lr", "loss", "bound_vis", "gallery_distance")
     assert [[r[c] for c in columns] for r in whole.read_log()] == [[r[c] for c in columns] for r in parts.read_log()]
@@ -85,7 +86,7 @@ def test_lines_logged_after_the_last_checkpoint_are_not_logged_twice(tmp_path):
     with open(run.log_path, "a") as file:
         file.write("7,0.01")  # and in the middle of a line
     run, _ = fit_patterns(tmp_path / "run", SMALL)
-    assert [int(r["iteration"]) for r in run.read_log()] == list(range(1, 13))
+    assert [int(r["iteration"]) for r in run.read_log()] == list(range(1, 9))
 
 
 def test_loss_that_is_not_finite_stops_with_the_iteration_and_keeps_the_batch(tmp_path):
@@ -133,7 +134,7 @@ def test_run_folder_holds_what_the_docs_say(store, tmp_path):
     assert any("from scratch" in text for text in said)
     net, info = load_network(done.run.path)
     assert info.origin == "from scratch"
-    assert "12 iterations" in info.trained
+    assert "8 iterations" in info.trained
     assert not net.training
 
 
@@ -166,7 +167,7 @@ def test_other_settings_never_overwrite_a_run(store, tmp_path):
     with pytest.raises(ConfigError, match="is no training run"):
         train_hsst(store, SMALL, out=other, device="cpu")
     forced = train_hsst(store, SMALL, out=tmp_path / "run", device="cpu", force=True)
-    assert len(forced.run.read_log()) == 12
+    assert len(forced.run.read_log()) == 8
 
 
 def test_fine_tuning_starts_from_the_weights_and_says_so(store, tmp_path):
@@ -256,3 +257,21 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
         assert words in result.output
         assert "Traceback" not in result.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_notice_of_the_system_saves_and_the_same_command_goes_on(tmp_path):
+    write_pattern_store(tmp_path / "masked.h5")
+    options = ["--iterations", "100000", "--batch", "4", "--width", "0.25", "--device", "cpu", "-o", "run"]
+    command = [sys.executable, "-m", "masksynth", "train-hsst", "masked.h5", *options]
+    work = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.csv"
+    while not log.is_file() and work.poll() is None:
+        time.sleep(0.1)
+    work.send_signal(signal.SIGTERM)
+    _, said = work.communicate(timeout=300)
+    assert work.returncode == 130, said
+    assert "what was trained is saved" in said
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert saved["iteration"] >= 50
+    assert saved["batches"]["iteration"] == saved["iteration"]  # at the end of an iteration, not in its middle
+    assert int(saved["method"]["index"]) == saved["iteration"] * 4 % 8
