@@ -61,7 +61,7 @@ class NirVisPairs(Dataset[Pair]):
         seed: int = 0,
     ) -> None:
         self._store: Store = open_store(path)
-        self._kind, self._seed, self.epoch = kind, seed, 0
+        self._kind, self._seed = kind, seed
         rows = self._store.protocol(protocol)
         nir_subject = self._store.labels("nir", rows.nir_train)
         vis_subject = self._store.labels("vis", rows.vis_train)
@@ -72,6 +72,8 @@ class NirVisPairs(Dataset[Pair]):
         self._nir_rows = rows.nir_train[np.isin(nir_subject, both)]
         self._labels = np.searchsorted(both, nir_subject[np.isin(nir_subject, both)])
         self._vis_rows = [rows.vis_train[vis_subject == subject] for subject in both]
+        self._vis_counts = np.array([len(found) for found in self._vis_rows])
+        self.set_epoch(0)
         self._memory: dict[str, npt.NDArray[np.uint8]] = {}
         if in_memory:
             self._vis_rows_kept = np.unique(np.concatenate(self._vis_rows))
@@ -86,6 +88,7 @@ class NirVisPairs(Dataset[Pair]):
     def set_epoch(self, epoch: int) -> None:
         """Draw other VIS faces from now on; call it before the DataLoader is asked for the epoch."""
         self.epoch = epoch
+        self._chance = rng_for(self._seed, "vis of pair", epoch).random(len(self))
 
     def __getitem__(self, index: int) -> Pair:
         batch = collate_pairs(self.__getitems__([index]))
@@ -95,7 +98,8 @@ class NirVisPairs(Dataset[Pair]):
         """A batch, as a list with one Pair in it."""
         index = np.asarray(indices)
         labels = self._labels[index]
-        vis_rows = np.array([self._draw(int(i), self._vis_rows[label]) for i, label in zip(index, labels, strict=True)])
+        choices = (self._chance[index] * self._vis_counts[labels]).astype(np.int64)
+        vis_rows = np.array([self._vis_rows[label][k] for label, k in zip(labels, choices, strict=True)])
         if self._memory:
             nir = self._memory["nir"][index]
             vis = self._memory["vis"][np.searchsorted(self._vis_rows_kept, vis_rows)]
@@ -109,11 +113,6 @@ class NirVisPairs(Dataset[Pair]):
                 torch.from_numpy(labels.astype(np.int64)),
             )
         ]
-
-    def _draw(self, index: int, rows: npt.NDArray[np.int32]) -> int:
-        if len(rows) == 1:
-            return int(rows[0])
-        return int(rows[rng_for(self._seed, "vis of pair", self.epoch, index).integers(len(rows))])
 
 
 def collate_pairs(batches: list[Pair]) -> Pair:

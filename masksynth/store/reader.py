@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -164,11 +165,12 @@ class Store:
         wanted = self._rows(spectrum, rows)
         out = np.zeros((len(wanted), *dataset.shape[1:]), np.uint8)
         offset = dataset.id.get_offset() if dataset.chunks is None else None
+        size = math.prod(dataset.shape[1:])
         for start, stop in _runs(wanted):
             first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
             try:
                 if offset is not None:
-                    self._read_into(out[start:stop], offset + first * int(np.prod(dataset.shape[1:])))
+                    self._read_into(out[start:stop], offset + first * size)
                 else:
                     dataset.read_direct(out, np.s_[first:last], np.s_[start:stop])
             except OSError as error:
