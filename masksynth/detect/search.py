@@ -23,11 +23,11 @@ class Reach:
 
     max_side: int  # larger pictures are searched at this size
     min_window: int  # smaller windows would look for faces of less than 20
-    always_windows: int  # a longer side of more is searched in half-size windows even where faces were found
+    always_window: int  # windows of this side and more are searched even where faces were found
 
 
-NEAR_SIGHTED = Reach(max_side=2560, min_window=160, always_windows=800)  # sees faces of an eighth of the side and more
-FAR_SIGHTED = Reach(max_side=4320, min_window=540, always_windows=2160)  # sees faces of 20 px in 1080 x 720
+NEAR_SIGHTED = Reach(max_side=2560, min_window=160, always_window=400)  # sees faces of an eighth of the side and more
+FAR_SIGHTED = Reach(max_side=4320, min_window=540, always_window=1080)  # sees faces of 20 px in 1080 x 720
 SURE = 0.8  # a picture whose best face scores less is also looked at turned,
 MUCH_BETTER = 0.1  # and taken as turned where that scores so much more: faces score upside down too, with wrong points
 
@@ -36,15 +36,14 @@ def search(rgb: Photo8, look: Look, reach: Reach) -> list[Detection]:
     """Faces of a (H, W, 3) picture, largest first, in its pixels."""
     small, factor = _shrunk(rgb, reach.max_side)
     found = look(small)
-    side = max(small.shape[:2])
-    if side > reach.always_windows:
-        found += _windows(small, look, side // 2)
+    window = max(small.shape[:2]) // 2
+    while window >= reach.always_window:
+        found += _windows(small, look, window)
+        window //= 2
     if not found:
         found = _from_afar(small, look)
-    window = side // 2
     while not found and window >= reach.min_window:
-        if not (window == side // 2 and side > reach.always_windows):
-            found = _windows(small, look, window)
+        found = _windows(small, look, window)
         window //= 2
     if _best(found) < SURE:
         turned = _turned(small, look)
