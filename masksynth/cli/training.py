@@ -62,6 +62,7 @@ def network_options(command: Command) -> Command:
                 "--validation", type=float, default=0.0, show_default=True, help="Share of identities to hold out."
             ),
             seed_option,
+            click.option("--tensorboard", is_flag=True, help="Also log to event files in the run's folder."),
             click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
             force_option,
         ]
@@ -92,6 +93,7 @@ def run_training(
     channel_order: str,
     device: str,
     force: bool,
+    tensorboard: bool,
 ) -> None:
     """Train with progress on the terminal, and say what to type next."""
     from masksynth.train.start import train
@@ -105,6 +107,7 @@ def run_training(
             channel_order=channel_order,
             device=device,
             force=force,
+            tensorboard=tensorboard,
             say=lambda text: click.echo(f"note: {text}", err=True),
             on_step=Steps(progress, config.iterations).step,
             stop=stop,

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import torch
 from masksynth import __version__
 from masksynth.errors import ConfigError, TrainingError
 from masksynth.store import Store, open_store
+from masksynth.train.board import on_board
 from masksynth.train.config import TrainConfig
 from masksynth.train.fold import Fold, make_fold
 from masksynth.train.foreign import load_any
@@ -87,6 +89,7 @@ def train(
     channel_order: str = "bgr",
     device: str = "auto",
     force: bool = False,
+    tensorboard: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
     stop: Callable[[], bool] = lambda: False,
@@ -103,6 +106,8 @@ def train(
     init : path, optional
         Weights to start from: a run, a network file, or a checkpoint of others, whose input has `channel_order`. From
         scratch where not given.
+    tensorboard : bool
+        Also write the log to event files in the run's folder.
     say : callable
         Receives each thing that the user should know, once.
     stop : callable
@@ -171,8 +176,10 @@ def train(
     }
     run.write_config(record)
     began = time.monotonic()
+    board = on_board(run.path / "tensorboard", on_step) if tensorboard else nullcontext(on_step)
     try:
-        fit(made.method, made.batches, made.config, run, info, on_step=on_step, stop=stop, validate=validation)
+        with board as watched:
+            fit(made.method, made.batches, made.config, run, info, on_step=watched, stop=stop, validate=validation)
         record["finished"] = True
     finally:
         record["seconds"] += time.monotonic() - began
