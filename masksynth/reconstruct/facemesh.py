@@ -152,8 +152,11 @@ class FaceMeshReconstructor:
         return reconstruction_of_mesh(fit.points, detection.box, fit.presence)
 
     def look(self, rgb: Photo8, region: Region) -> MeshFit:
-        """The mesh after a second look at the region that the first one gives; other quarter turns where both fail."""
+        """The mesh after a second look, at the region that the first gives; where both fail, upright, then turned."""
         best = self._twice(rgb, region)
+        if best.presence < MIN_PRESENCE and region.angle != 0:
+            upright = self._twice(rgb, Region(region.centre, region.side, 0.0))
+            best = max(best, upright, key=lambda fit: fit.presence)
         for quarters in (2, 1, 3):
             if best.presence >= MIN_PRESENCE:
                 break
