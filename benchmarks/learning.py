@@ -199,12 +199,18 @@ def test(folder: Path, run: Path, device: torch.device) -> dict[str, dict[str, f
     return out
 
 
+def result_path(folder: Path, name: str, config: TrainConfig) -> Path:
+    """Where the result of a run is, or will be."""
+    run = f"{name.replace(' ', '-').replace(',', '')}-lr{config.lr:g}-seed{config.seed}"
+    return folder / "runs" / run / "learning.json"
+
+
 def do_run(folder: Path, name: str, config: TrainConfig, start: Path, device: str) -> dict[str, Any]:
     """Train and test one row with one learning rate and seed, unless that is done; the result."""
-    run = folder / "runs" / f"{name.replace(' ', '-').replace(',', '')}-lr{config.lr:g}-seed{config.seed}"
-    path = run / "learning.json"
+    path = result_path(folder, name, config)
     if path.is_file():
         return dict(json.loads(path.read_text()))
+    run = path.parent
     began = time.monotonic()
     done = train(folder / "masked.h5", config, out=run, init=start, device=device)
     figures = test(folder, run, choose_device(device))
@@ -247,7 +253,12 @@ def main() -> None:
     parser.add_argument("--form", choices=list(FORMS), default="reduced")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--page", type=Path, help="Where to write the table as a page.")
-    parser.add_argument("--minutes", type=float, default=1e9, help="Start no further run after so long.")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=1e9,
+        help="Start no further run after so long; 0 prints the table of what is there.",
+    )
     args = parser.parse_args()
     form, folder = FORMS[args.form], args.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -265,10 +276,9 @@ def main() -> None:
             rates = form.lrs if seed == 0 else (chosen[name],) if name in chosen else ()
             tried = []
             for lr in rates:
-                if time.monotonic() - began < 60 * args.minutes:
-                    tried.append(
-                        do_run(folder, name, dataclasses.replace(config, lr=lr, seed=seed), start, args.device)
-                    )
+                mine = dataclasses.replace(config, lr=lr, seed=seed)
+                if time.monotonic() - began < 60 * args.minutes or result_path(folder, name, mine).is_file():
+                    tried.append(do_run(folder, name, mine, start, args.device))
             if not tried:
                 continue
             best = max(tried, key=lambda r: r["validation"] or 0.0)
