@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=click.Choice(["256", "512"]), default="256", show_default=True, help="Side; 512 for large faces."
 )
+@click.option(
+    "--segmenter",
+    type=click.Choice(["auto", "network", "grabcut"]),
+    default="auto",
+    show_default=True,
+    help="How the mask is found; auto takes the trained network.",
+)
 @spectrum_option
 @detector_option
 @reconstructor_option
@@ -43,6 +50,7 @@ def command(
     preview_path: Path | None,
     face: int,
     size: str,
+    segmenter: str,
     spectrum: str,
     detector: str,
     reconstructor: str,
@@ -70,6 +78,7 @@ def command(
         size=int(size),
         spectrum=spectrum,  # type: ignore[arg-type]
         face=face,
+        segmenter=segmenter,  # type: ignore[arg-type]
         detector=detector,
         reconstructor=reconstructor,
     )

@@ -43,6 +43,7 @@ class ExtractConfig:
     face: int = 1  # which face of each photo, counted from the largest
     detector: str = "blazeface"
     reconstructor: str = "facemesh"
+    segmenter: Literal["auto", "network", "grabcut"] = "auto"  # how the mask is found; auto takes the network
     even_light: float = 1.0  # share of the photo's shading that is divided out
 
     def __post_init__(self) -> None:
@@ -99,7 +100,7 @@ def extract_template(
         if segmentations is not None:
             segmentation = given_segmentation(segmentations[k], photo.rgb)
         else:
-            segmentation = _segmented(photo, face)
+            segmentation = _segmented(photo, face, config.segmenter)
         views.append(View(photo, face, segmentation))
 
     spectrum = spectrum_of(photos[0].pixels, config.spectrum)
@@ -146,9 +147,9 @@ def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> t
     )
 
 
-def _segmented(photo: Photo, face: Reconstruction) -> Segmentation:
+def _segmented(photo: Photo, face: Reconstruction, segmenter: str) -> Segmentation:
     try:
-        return segment_mask(photo.rgb, face)
+        return segment_mask(photo.rgb, face, segmenter)
     except SegmentationError as error:
         raise SegmentationError(f"{photo.source}: {error}") from None
 

@@ -40,11 +40,7 @@ class FaceFrame:
 def face_frame(photo_rgb: Photo8, reconstruction: Reconstruction, side: int) -> FaceFrame:
     """The square of `side` pixels for one face of a photo."""
     matrix = crop_matrix(reconstruction, side)
-    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    flags = cv2.INTER_AREA if shrink < 0.7 else cv2.INTER_LINEAR
-    rgb = _warped(photo_rgb, matrix, side, shrink, flags)
-    inside = cv2.warpAffine(np.ones(photo_rgb.shape[:2], np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
-
+    rgb, inside = square(photo_rgb, matrix, side)
     surface = reconstruction.position_map.moved(matrix)
     triangles = grid_triangles(surface.validity, step=2)
     seen = rasterize(surface.positions.reshape(-1, 3).astype(np.float64), triangles, (side, side))
@@ -62,12 +58,19 @@ def face_frame(photo_rgb: Photo8, reconstruction: Reconstruction, side: int) -> 
     return FaceFrame(
         crop_from_photo=matrix,
         rgb=rgb,
-        in_photo=inside > 0,
+        in_photo=inside,
         on_face=on_face,
         u=nearest[..., 0],
         v=nearest[..., 1],
         from_face=(distance * WIDTH / side).astype(np.float32),
     )
+
+
+def square(photo_rgb: Photo8, matrix: Matrix, side: int) -> tuple[Photo8, npt.NDArray[np.bool_]]:
+    """The photo in the square of (2, 3) `matrix`, its rim continued, and (side, side) where the photo is."""
+    shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    inside = cv2.warpAffine(np.ones(photo_rgb.shape[:2], np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
+    return _warped(photo_rgb, matrix, side, shrink), inside > 0
 
 
 def crop_matrix(reconstruction: Reconstruction, side: int) -> Matrix:
@@ -95,9 +98,9 @@ def stretched(reconstruction: Reconstruction) -> npt.NDArray[np.bool_]:
     return reconstruction.position_map.validity == Validity.STRETCHED
 
 
-def _warped(photo: Photo8, matrix: Matrix, side: int, shrink: float, flags: int) -> Photo8:
-    if flags == cv2.INTER_AREA:  # warpAffine knows no area mean: shrink by a whole factor first
-        factor = max(1, int(np.floor(1 / shrink)))
+def _warped(photo: Photo8, matrix: Matrix, side: int, shrink: float) -> Photo8:
+    factor = int(1 / shrink)
+    if factor > 1:  # warpAffine knows no area mean: shrink by a whole factor first
         height, width = photo.shape[:2]
         small = cv2.resize(photo, (max(1, width // factor), max(1, height // factor)), interpolation=cv2.INTER_AREA)
         sx, sy = small.shape[1] / width, small.shape[0] / height

@@ -75,11 +75,26 @@ def guided_filter(
 
     guide_mean, value_mean = mean(guide), mean(values)
     cross = mean(guide * values[..., None]) - guide_mean * value_mean[..., None]  # (H, W, 3)
-    pairs = np.zeros((*guide.shape, 3), np.float32)  # (H, W, 3, 3) covariances of two channels
-    for i in range(3):
-        for j in range(3):
-            pairs[..., i, j] = mean(guide[..., i] * guide[..., j]) - guide_mean[..., i] * guide_mean[..., j]
-    slope = np.linalg.solve(pairs + epsilon * np.eye(3, dtype=np.float32), cross[..., None])[..., 0]
+    products = mean(guide * guide) - guide_mean * guide_mean + np.float32(epsilon)  # variances: xx, yy, zz
+    turned = guide[..., [1, 2, 0]]
+    mixed = mean(guide * turned) - guide_mean * guide_mean[..., [1, 2, 0]]  # covariances: xy, yz, zx
+    slope = _solved(products, mixed, cross)
     offset = value_mean - (slope * guide_mean).sum(2)
     fitted = (mean(slope.astype(np.float32)) * guide).sum(2) + mean(offset.astype(np.float32))
     return np.asarray(fitted, np.float32)
+
+
+def _solved(
+    diagonal: npt.NDArray[np.float32], mixed: npt.NDArray[np.float32], right: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """(H, W, 3) solutions of symmetric 3 x 3 systems: diagonal xx, yy, zz, the rest xy, yz, zx; by their adjugates."""
+    xx, yy, zz = diagonal[..., 0], diagonal[..., 1], diagonal[..., 2]
+    xy, yz, zx = mixed[..., 0], mixed[..., 1], mixed[..., 2]
+    a, b, c = right[..., 0], right[..., 1], right[..., 2]
+    axx, axy, axz = yy * zz - yz * yz, zx * yz - xy * zz, xy * yz - zx * yy
+    ayy, ayz, azz = xx * zz - zx * zx, zx * xy - xx * yz, xx * yy - xy * xy
+    determinant = np.maximum(xx * axx + xy * axy + zx * axz, np.float32(1e-18))
+    return (
+        np.stack([(axx * a + axy * b + axz * c), (axy * a + ayy * b + ayz * c), (axz * a + ayz * b + azz * c)], axis=-1)
+        / determinant[..., None]
+    )
