@@ -11,7 +11,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,10 +29,10 @@ from masksynth.datasets.generated import View, draw_view, identity, render_face
 from masksynth.datasets.generated.demo import DemoConfig as FacesConfig
 from masksynth.datasets.generated.demo import write_demo
 from masksynth.datasets.generated.truly_masked import render_masked
-from masksynth.errors import ConfigError, OutputError
+from masksynth.errors import ConfigError, NoFaceError, OutputError, SegmentationError
 from masksynth.extract import ExtractedTemplate, extract_template
 from masksynth.files import write_bytes
-from masksynth.photos import read_photo, write_photo
+from masksynth.photos import Photo, read_photo, write_photo
 from masksynth.report.markup import file_size
 from masksynth.report.walk import Extraction, Step, write_walk
 from masksynth.seeds import rng_for
@@ -40,10 +40,19 @@ from masksynth.template import load_template, resolve_templates, save_template
 from masksynth.train.config import PAPER_ITERATIONS, HsstConfig
 
 MARK = "demo.json"  # says that a folder is a demo's, and of which settings
-OUTPUTS = ("casia", "person.png", "person-mask.png", "masked.h5", "masked.h5.parts", "run", "report.html")
+OUTPUTS = (
+    "casia",
+    "person.png",
+    "person-mask.png",
+    "person-mask.alpha.png",
+    "masked.h5",
+    "masked.h5.parts",
+    "run",
+    "report.html",
+)
 WORN_IN_PHOTO = "cloth-flowers"  # what the person in the photo wears; the data set gets it by way of that photo alone
 LIBRARY = ("surgical-blue", "surgical-white", "n95-cup", "kn95-white", "kn95-black", "cloth-navy", "cloth-checks")
-STRANGER = 100_007  # number of the person in the photo; the same whatever the seed, and never in the data set
+STRANGERS = (100_007, 100_002, 100_005)  # persons for the photo, never in the data set, the same whatever the seed
 LEARNING_RATE, SCALE = 0.02, 10.0  # from scratch; the paper's 0.0005 and 30 are for a network that knows faces
 MAX_SKIPPED = 0.2  # share of the photos; some are spoilt on purpose
 WIDTH = 0.5  # of the network: what two cores do in a minute
@@ -204,8 +213,11 @@ def template_from_photo(walk: Walk) -> Path:
     command = f"masksynth extract-template {quoted(photo)} -o {quoted(out)}"
     with walk.step("A mask template from a photo of somebody who wears one", command) as step:
         if not walk.done("template"):
-            write_photo(photo, masked_person())
-            save_template(out, extract_template([read_photo(photo)], name=out.stem).template)
+            pixels, extracted = first_that_works(photo)
+            write_photo(photo, pixels)
+            save_template(out, extracted.template)
+            alpha = extracted.views[0].segmentation.alpha
+            write_photo(out.with_suffix(".alpha.png"), np.rint(255 * alpha).astype(np.uint8))
             walk.mark("template")
         step.results.append(f"{out}: the template")
     return out
@@ -255,7 +267,11 @@ def train(walk: Walk, masked: Path) -> Path:
     command += f" --batch {config.batch} --lr {LEARNING_RATE} --scale {SCALE:g} --width {WIDTH} --seed {config.seed}"
     with walk.step("A network trained on it, far too shortly", command) as step, walk.progress() as progress:
         progress.begin("iterations", config.iterations)
-        finished = train_hsst(masked, settings, out=out, on_step=lambda done, record: progress.advance(1))
+        run = partial(train_hsst, masked, settings, out=out, on_step=lambda done, record: progress.advance(1))
+        try:
+            finished = run()
+        except ConfigError:  # likewise
+            finished = run(force=True)
         step.results += [f"{finished.run.network_path}: {config.iterations} iterations", *finished.notes]
         losses = [float(row["loss"]) for row in finished.run.read_log()]
         few = max(1, len(losses) // 5)
@@ -282,20 +298,30 @@ def evaluate(walk: Walk, masked: Path, run: Path) -> None:
 
 def extraction(walk: Walk, template: Path) -> Extraction:
     """What the page shows of the step from the photo to the template."""
-    photo = read_photo(walk.folder / "person.png")
-    again: ExtractedTemplate = extract_template([photo], name=template.stem)
-    return Extraction(photo.rgb, again.views[0].segmentation.alpha, again.template, load_template(WORN_IN_PHOTO))
+    alpha = np.asarray(read_photo(template.with_suffix(".alpha.png")).pixels / 255, np.float32)
+    photo = read_photo(walk.folder / "person.png").rgb
+    return Extraction(photo, alpha, load_template(template), load_template(WORN_IN_PHOTO))
 
 
 # What the steps need
 
 
-def masked_person() -> Photo8:
+def first_that_works(path: Path) -> tuple[Photo8, ExtractedTemplate]:
+    """The photo of the first stranger whose mask is told from the face, and what comes out of it."""
+    for stranger in STRANGERS[:-1]:
+        with suppress(NoFaceError, SegmentationError):
+            pixels = masked_person(stranger)
+            return pixels, extract_template([Photo(pixels, path)], name="person-mask")
+    pixels = masked_person(STRANGERS[-1])
+    return pixels, extract_template([Photo(pixels, path)], name="person-mask")
+
+
+def masked_person(stranger: int = STRANGERS[0]) -> Photo8:
     """A colour photo of a generated person who wears a mask of the library, a thing in the scene, under its light."""
-    view = draw_view(rng_for(0, "demo", "person", STRANGER), "vis", mood=0.0)
+    view = draw_view(rng_for(0, "demo", "person", stranger), "vis", mood=0.0)
     pose = Pose(yaw=np.radians(12.0), pitch=0.0, roll=0.0)
     view = dataclasses.replace(view, pose=pose, interocular=150.0, centre=(0.5, 0.42))
-    return render_masked(identity(0, STRANGER), view, load_template(WORN_IN_PHOTO), "vis").masked
+    return render_masked(identity(0, stranger), view, load_template(WORN_IN_PHOTO), "vis").masked
 
 
 def photo_files(root: Path) -> list[Path]:
@@ -310,13 +336,13 @@ def spoil(root: Path, config: DemoConfig) -> None:
     files = photo_files(root)
     chosen = [files[k] for k in rng.permutation(len(files))[: config.damaged]]
     ways: tuple[Callable[[Path], None], ...] = (
-        lambda path: _turned_away(path, STRANGER + 1),
+        lambda path: _turned_away(path, STRANGERS[0] + 1),
         lambda path: _rewrite(path, path.read_bytes()[: path.stat().st_size // 3]),
         _bare_wall,
         lambda path: _rewrite(path, b""),
         lambda path: _rewrite(path, b"<html><body>404 Not Found</body></html>\n"),
         lambda path: write_photo(path, np.zeros((1, 1), np.uint8)),
-        lambda path: _turned_away(path, STRANGER + 4),
+        lambda path: _turned_away(path, STRANGERS[0] + 4),
     )
     for k, path in enumerate(chosen):
         ways[k % len(ways)](path)
