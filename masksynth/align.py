@@ -12,6 +12,7 @@ from masksynth.errors import ConfigError, ShapeError
 
 Template = Literal["scaled", "margin"]
 TEMPLATES: tuple[Template, ...] = ("scaled", "margin")
+BORDER = "constant 0"  # what a crop holds where it reaches beyond the photo
 
 REFERENCE_SIDE = 112
 REFERENCE_POINTS = (
@@ -28,14 +29,15 @@ training data are aligned to (Deng et al., "ArcFace", CVPR 2019, released code).
 def reference_points(side: int, template: Template = "scaled") -> npt.NDArray[np.float64]:
     """(5, 2) where the five points belong in a crop of `side`.
 
-    ``scaled`` stretches the 112 x 112 places to the whole side, so that the face fills it alike; ``margin`` keeps their
-    size and puts the 112 x 112 square in the middle, so that more of the head shows.
+    ``scaled`` multiplies the 112 x 112 places by side / 112, as public code does between its sizes, so that the face
+    fills the crop alike; ``margin`` keeps their size and puts the 112 x 112 square in the middle, so that more of the
+    head shows.
     """
     if side < 16:
         raise ConfigError(f"the side of a crop must be at least 16 px, got {side}")
     points = np.array(REFERENCE_POINTS)
     if template == "scaled":
-        return (points + 0.5) * (side / REFERENCE_SIDE) - 0.5
+        return points * (side / REFERENCE_SIDE)
     if template == "margin":
         return points + (side - REFERENCE_SIDE) / 2
     raise ConfigError(f"template must be one of {', '.join(TEMPLATES)}, got {template!r}")

@@ -46,8 +46,16 @@ def test_mirrored_face_is_turned_not_mirrored():
 
 def test_margin_keeps_size_and_scaled_fills():
     assert np.allclose(reference_points(144, "margin") - reference_points(112, "margin"), 16)
-    edges = (reference_points(144, "scaled") + 0.5) / 144
-    assert np.allclose(edges, (np.array(REFERENCE_POINTS) + 0.5) / 112)
+    assert np.allclose(reference_points(144, "scaled"), np.array(REFERENCE_POINTS) * 9 / 7)
+
+
+@pytest.mark.parametrize(
+    ("template", "left_eye", "right_mouth"),
+    [("scaled", (49.2359, 66.4667), (90.9384, 118.5481)), ("margin", (54.2946, 67.6963), (86.7299, 108.2041))],
+)
+def test_both_readings_of_a_144_crop(template, left_eye, right_mouth):
+    points = reference_points(144, template)
+    assert np.allclose(points[[0, 4]], [left_eye, right_mouth], atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(90, 120), (90, 120, 3)])

@@ -134,6 +134,7 @@ def assemble(
                 Header(
                     dataset=plan.dataset,
                     side=form.side,
+                    crop=plan.config.crop,
                     reconstructor=plan.config.reconstructor,
                     detector=plan.config.detector,
                     config=asdict(plan.config),

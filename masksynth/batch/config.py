@@ -12,6 +12,7 @@ PART_SIZE = 512  # photos of a part: a minute or so of one core, and what a kill
 MASK_SPECTRA = ("nir", "vis", "both")
 CROPS = ("scaled", "margin")
 COMPRESSIONS = ("none", "masks", "lzf", "gzip")
+GIVEN = ("fallback", "always", "never")
 SIDES = (32, 1024)  # least and largest crop
 
 
@@ -26,6 +27,7 @@ class BatchConfig:
     mask_spectrum: Literal["nir", "vis", "both"] = "nir"  # which photos are masked
     keep_clean: bool = True  # whether the unmasked crop is kept beside the masked one
     detector: str = "blazeface"
+    given: Literal["fallback", "always", "never"] = "fallback"  # when the data set's own eyes, points or boxes serve
     reconstructor: str = "facemesh"
     seed: int = 0
     compression: Literal["none", "lzf", "gzip", "masks"] = "masks"
@@ -41,6 +43,8 @@ class BatchConfig:
             raise ConfigError(f"mask_spectrum must be one of {', '.join(MASK_SPECTRA)}, got '{self.mask_spectrum}'")
         if self.crop not in CROPS:
             raise ConfigError(f"crop must be one of {', '.join(CROPS)}, got '{self.crop}'")
+        if self.given not in GIVEN:
+            raise ConfigError(f"given must be one of {', '.join(GIVEN)}, got '{self.given}'")
         if self.compression not in COMPRESSIONS:
             raise ConfigError(f"compression must be one of {', '.join(COMPRESSIONS)}, got '{self.compression}'")
         if self.seed < 0:

@@ -12,17 +12,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from masksynth.arrays import Photo8, Reconstruction
+from masksynth.arrays import Detection, Photo8, Reconstruction
 from masksynth.batch.config import BatchConfig
 from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.datasets.reading import read_at
 from masksynth.detect import load_detector
-from masksynth.errors import BatchError, NoFaceError, PhotoError
+from masksynth.errors import BatchError, NoFaceError, PhotoError, ShapeError
 from masksynth.photos import Photo
 from masksynth.reconstruct import find_faces, load_reconstructor
-from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_points
+from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_box, detection_of_points
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
 
@@ -98,18 +98,36 @@ class PhotoWalk:
             raise
 
     def _face(self, rgb: Photo8, photo: PlannedPhoto) -> Reconstruction:
-        """The face that the data set means: nearest to its points where it ships any, else the largest."""
-        faces, dropped = find_faces(rgb, self.detector, self.reconstructor)
-        if not faces and len(photo.points) in COUNTS:  # the data set says where it is
-            given = GivenFaces([detection_of_points(photo.points)])
-            faces, dropped_too = find_faces(rgb, given, self.reconstructor)
-            dropped += dropped_too
-        if not faces:
-            raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
-        if not photo.points:
+        """The face that the data set means: at its eyes, points or box where it ships any, else the largest.
+
+        With ``given`` "fallback" the place that it ships stands in where the detector finds no face there; with
+        "always" it goes first, and the detector stands in; with "never" it is passed over.
+        """
+        place, dropped = None, list[str]()
+        if self.config.given != "never":
+            try:
+                place = _place(photo)
+            except ShapeError as error:  # eyes in one spot and the like
+                dropped.append(str(error))
+        if place is None:
+            faces, reasons = find_faces(rgb, self.detector, self.reconstructor)
+            if not faces:
+                raise NoFaceError("; ".join(dict.fromkeys(reasons + dropped)) or "no face found")
             return faces[0]
-        eyes = np.mean(photo.points[:2], axis=0)
-        return min(faces, key=lambda face: float(np.linalg.norm(face.five_points[:2].mean(0) - eyes)))
+        sources = [self.detector, GivenFaces([place])]
+        if self.config.given == "always":
+            sources.reverse()
+        elsewhere: list[Reconstruction] = []
+        for source in sources:
+            faces, reasons = find_faces(rgb, source, self.reconstructor)
+            dropped += reasons
+            faces.sort(key=lambda face: _distance(face, place))
+            if faces and (source is not self.detector or _distance(faces[0], place) < 1):
+                return faces[0]
+            elsewhere += faces
+        if not elsewhere:
+            raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
+        return elsewhere[0]
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -123,3 +141,17 @@ class PhotoWalk:
 def _seed(seed: int, photo: str, place: int) -> int:
     """A seed of its own for each row."""
     return int.from_bytes(hashlib.blake2b(f"{seed}\x1f{photo}\x1f{place}".encode(), digest_size=4).digest(), "little")
+
+
+def _place(photo: PlannedPhoto) -> Detection | None:
+    """Where the data set says that the face is: by its points, else by its box. Raises ShapeError where it is none."""
+    if len(photo.points) in COUNTS:
+        return detection_of_points(photo.points)
+    return detection_of_box(*photo.box) if photo.box else None
+
+
+def _distance(face: Reconstruction, place: Detection) -> float:
+    """How far the middle of the face's five points is from that of the place, in halves of the place's size."""
+    box = place.box
+    middle = np.array([box.left + box.right, box.top + box.bottom]) / 2
+    return float(np.linalg.norm(face.five_points.mean(0) - middle)) / (max(box.width, box.height) / 2)

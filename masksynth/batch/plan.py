@@ -47,6 +47,7 @@ class PlannedPhoto:
     spectrum: Spectrum
     points: tuple[tuple[float, float], ...]  # shipped with the data set: eyes or five points; else empty
     slots: tuple[Slot, ...]
+    box: tuple[float, ...] = ()  # shipped with the data set: left, top, right, bottom; else empty
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,13 @@ def make_plan(dataset: FaceDataset, templates: Sequence[Template], config: Batch
             continue
         slots = tuple(Slot(use, mask) for use in uses[sample.id] for mask in masks_of[use].get(sample.id, (UNMASKED,)))
         points = () if sample.points is None else tuple((float(x), float(y)) for x, y in np.asarray(sample.points))
-        photos.append(
-            PlannedPhoto(number, sample.id, sample.path, subject_index[sample.subject], sample.spectrum, points, slots)
+        box = (
+            ()
+            if sample.box is None
+            else tuple(map(float, (sample.box.left, sample.box.top, sample.box.right, sample.box.bottom)))
         )
+        subject = subject_index[sample.subject]
+        photos.append(PlannedPhoto(number, sample.id, sample.path, subject, sample.spectrum, points, slots, box))
     if not photos:
         raise DatasetError(f"{dataset.root}: none of the {len(dataset.samples)} photos of '{dataset.name}' is there.")
     numbers = {sample.id: number for number, sample in enumerate(dataset.samples)}
@@ -169,15 +174,14 @@ def encode_photo(photo: PlannedPhoto) -> list[Any]:
     """`photo` as JSON values."""
     slots = [[slot.use, slot.mask] for slot in photo.slots]
     points = [list(point) for point in photo.points]
-    return [photo.number, photo.id, photo.path, photo.subject, photo.spectrum, points, slots]
+    return [photo.number, photo.id, photo.path, photo.subject, photo.spectrum, points, slots, list(photo.box)]
 
 
 def decode_photo(values: list[Any]) -> PlannedPhoto:
     """The photo that `encode_photo` wrote."""
-    number, name, path, subject, spectrum, points, slots = values
-    return PlannedPhoto(
-        number, name, path, subject, spectrum, tuple((x, y) for x, y in points), tuple(Slot(u, m) for u, m in slots)
-    )
+    number, name, path, subject, spectrum, points, slots, box = values
+    places = tuple((x, y) for x, y in points)
+    return PlannedPhoto(number, name, path, subject, spectrum, places, tuple(Slot(u, m) for u, m in slots), tuple(box))
 
 
 def _uses(dataset: FaceDataset, config: BatchConfig) -> dict[str, tuple[Use, ...]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from masksynth.batch.config import COMPRESSIONS, CROPS, MASK_SPECTRA, BatchConfig
+from masksynth.batch.config import COMPRESSIONS, CROPS, GIVEN, MASK_SPECTRA, BatchConfig
 from masksynth.cli.datasets import scan_options, scan_settings
 from masksynth.cli.options import PATH, force_option, seed_option, vary_option
 from masksynth.compose.config import RENDERS, ComposeConfig
@@ -58,6 +58,11 @@ _OPTIONS = (
         help="What is packed in the file; masks packs alpha and touched alone.",
     ),
     click.option("--detector", default=DEFAULTS.detector, show_default=True, help="What finds the faces."),
+    click.option(
+        "--given", type=click.Choice(GIVEN), default=DEFAULTS.given, show_default=True,
+        help="When eyes, points or boxes that the data set ships say where the face is: where the detector finds none "
+        "there, in its place, or never.",
+    ),
     click.option("--reconstructor", default=DEFAULTS.reconstructor, show_default=True, help="What makes them 3D."),
     click.option(
         "--part-size", type=int, default=DEFAULTS.part_size, show_default=True,

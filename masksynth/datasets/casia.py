@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import TypeAlias
 
 import numpy as np
@@ -43,7 +44,7 @@ _EYES_FILE = re.compile(r"s[1-4]_(nir|vis)_eyes\.txt", re.IGNORECASE)
 Key: TypeAlias = tuple[
     str, str, str, str
 ]  # period ("" where a flattened name has none), NIR or VIS, five-digit id, stem
-Lists: TypeAlias = dict[str, dict[str, dict[Key, str]]]  # view -> part -> key -> listed suffix
+Lists: TypeAlias = dict[str, dict[str, tuple[Key, ...]]]  # view -> part -> keys, each of them shared by all lists
 
 
 def scan(root: Path, options: DatasetOptions) -> FaceDataset:
@@ -62,9 +63,10 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     notes: list[str] = []
     faults: list[str] = []
     index = _index(root, options, notes)
-    lists = _lists(root, notes, faults)
-    samples = _samples(root, index, lists, notes)
+    lists, suffixes = _lists(root, notes, faults)
+    samples = _samples(root, index, lists, suffixes, notes)
     eyes = _eyes(root) if index.variant == "raw" else {}
+    del index, suffixes  # nothing but names is held
     names = {key: _id(key) for key in samples}  # one string each, shared by samples and protocols
     protocols = []
     for view in (view for view in VIEWS if view in lists):
@@ -107,7 +109,7 @@ class _Index:
     """The image files of one variant by key; of several suffixes of a stem all are kept."""
 
     variant: str
-    paths: dict[Key, list[str]] = field(default_factory=dict)
+    paths: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def find(self, key: Key, suffix: str = "") -> str | None:
         """The file of `key`, with the listed suffix if it can be; flattened names without a period come last."""
@@ -138,31 +140,31 @@ def _index(root: Path, options: DatasetOptions, notes: list[str]) -> _Index:
     return index
 
 
-def _index_tree(root: Path, kind: Path, period: str, spectrum: str, paths: dict[Key, list[str]]) -> None:
+def _index_tree(root: Path, kind: Path, period: str, spectrum: str, paths: dict[Key, tuple[str, ...]]) -> None:
     for person, folder in sorted(folders(kind).items()):
         if not person.isdigit():
             continue
-        place = folder.relative_to(root).as_posix()
+        place, subject = folder.relative_to(root).as_posix(), intern(person.zfill(5))
         for name, suffix in images(folder):
-            key = (period, spectrum, person.zfill(5), name[: -len(suffix)].upper())
-            paths.setdefault(key, []).append(f"{place}/{name}")
+            key = (period, spectrum, subject, intern(name[: -len(suffix)].upper()))
+            paths[key] = (*paths.get(key, ()), f"{place}/{name}")
 
 
-def _index_flat(root: Path, folder: Path, paths: dict[Key, list[str]]) -> None:
+def _index_flat(root: Path, folder: Path, paths: dict[Key, tuple[str, ...]]) -> None:
     for name, suffix in images(folder):
         match = _FLAT.fullmatch(name)
         if match:
             stem = match["name"][: -len(suffix)].upper()
             key = ((match["period"] or "").lower(), match["spectrum"].upper(), match["id"], stem)
-            paths.setdefault(key, []).append((folder / name).relative_to(root).as_posix())
+            paths[key] = (*paths.get(key, ()), (folder / name).relative_to(root).as_posix())
 
 
-def _lists(root: Path, notes: list[str], faults: list[str]) -> Lists:
-    """View -> part -> key -> listed suffix, for the views whose four list files are all there and not empty."""
+def _lists(root: Path, notes: list[str], faults: list[str]) -> tuple[Lists, dict[Key, str]]:
+    """The views whose four list files are all there, and the listed suffix of every photo in them."""
     folder = _protocol_folder(root)
     if folder is None:
         notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
-        return {}
+        return {}, {}
     found: Lists = {}
     known: dict[str, tuple[Key, str] | None] = {}  # most photos stand in eleven lists
     for name, path in sorted(files(folder).items()):
@@ -175,14 +177,15 @@ def _lists(root: Path, notes: list[str], faults: list[str]) -> Lists:
         if missing:
             found.pop(view, None)
             notes.append(f"protocols: {shortened(missing, 4)} not there; {_title(view)} is left out.")
-    return found
+    suffixes = dict(parsed for parsed in known.values() if parsed is not None)
+    return found, suffixes
 
 
 def _read_list(
     path: Path, part: str, known: dict[str, tuple[Key, str] | None], notes: list[str], faults: list[str]
-) -> dict[Key, str]:
-    """Key -> suffix of the photos in one list file, in its order."""
-    keys: dict[Key, str] = {}
+) -> tuple[Key, ...]:
+    """The photos in one list file, in its order."""
+    keys: dict[Key, None] = {}
     strange, other, twice = [], [], 0
     for number, line in read_lines(path):
         if line not in known:
@@ -191,13 +194,13 @@ def _read_list(
         if parsed is None:
             strange.append(f"line {number} '{line}'")
             continue
-        key, suffix = parsed
+        key = parsed[0]
         if key[1].lower() != part[:3]:
             other.append(f"line {number} '{line}'")
         elif key in keys:
             twice += 1
         else:
-            keys[key] = suffix
+            keys[key] = None
     if strange:
         notes.append(f"{path.name}: {len(strange)} lines name no photo of this data set: {shortened(strange)}.")
     if twice:
@@ -206,7 +209,7 @@ def _read_list(
         faults.append(f"{path.name}: {len(other)} lines name photos of the other spectrum: {shortened(other)}.")
     if not keys:
         faults.append(f"{path.name}: the list is empty.")
-    return keys
+    return tuple(keys)
 
 
 def parse_line(line: str) -> tuple[Key, str] | None:
@@ -220,17 +223,23 @@ def parse_line(line: str) -> tuple[Key, str] | None:
     if match is None:
         return None
     stem, suffix = _split(match["name"])
-    return ((match["period"] or "").lower(), match["spectrum"].upper(), match["id"].zfill(5), stem.upper()), suffix
+    period, spectrum = (match["period"] or "").lower(), match["spectrum"].upper()
+    return (intern(period), intern(spectrum), intern(match["id"].zfill(5)), intern(stem.upper())), intern(suffix)
 
 
-def _samples(root: Path, index: _Index, lists: Lists, notes: list[str]) -> dict[Key, str | None]:
+def _samples(
+    root: Path, index: _Index, lists: Lists, suffixes: dict[Key, str], notes: list[str]
+) -> dict[Key, str | None]:
     """Key -> path of every photo on disk or listed."""
-    listed: dict[Key, str] = {}
+    samples: dict[Key, str | None] = {}
     for parts in lists.values():
         for part in PARTS:
-            listed.update(parts[part])
-    samples: dict[Key, str | None] = {key: index.find(key, suffix) for key, suffix in listed.items()}
-    used = {path for path in samples.values() if path is not None}
+            for key in parts[part]:
+                if key not in samples:
+                    samples[key] = index.find(key, suffixes[key])
+    listed = len(samples)
+    absent = sorted(_id(key) for key, path in samples.items() if path is None)
+    used = set(samples.values()) if any(not key[0] for key in index.paths) else set()
     loose = 0
     for key in index.paths:
         path = index.find(key)
@@ -238,17 +247,16 @@ def _samples(root: Path, index: _Index, lists: Lists, notes: list[str]) -> dict[
             samples[key] = path
         elif not key[0] and path not in used:
             loose += 1
-    absent = sorted(_id(key) for key in listed if samples[key] is None)
     if len(absent) == len(samples):
         raise DatasetError(f"{root}: none of the {len(absent)} listed photos is there; the first is {absent[0]}.")
     if absent:
-        notes.append(f"{len(absent)} of {len(listed)} listed photos are not there: {shortened(absent)}.")
+        notes.append(f"{len(absent)} of {listed} listed photos are not there: {shortened(absent)}.")
     if loose:
         notes.append(f"{loose} photos whose names hold no period (s1 to s4) are in no list and are left out.")
     return samples
 
 
-def _contradictions(view: str, parts: dict[str, dict[Key, str]]) -> list[str]:
+def _contradictions(view: str, parts: dict[str, tuple[Key, ...]]) -> list[str]:
     """What makes the four lists of one view no protocol of this data set, one sentence each."""
     title = _title(view)
     ids = {part: [key[2] for key in parts[part]] for part in PARTS}

@@ -1,8 +1,8 @@
 """The schema ``masksynth/1``: what a masked data set holds, under which names and types.
 
 ```text
-/              attrs: schema, masksynth_version, dataset, side, reconstructor, detector, config (JSON), seed,
-                      plan_sha256, complete; created, command
+/              attrs: schema, masksynth_version, dataset, side, crop, border, reconstructor, detector, config (JSON),
+                      seed, plan_sha256, complete; created, command
 /subject       (S,) utf-8
 /{nir,vis}/    image (N, side, side[, 3]) u1; where masked also clean, alpha, touched u1
                subject i4 · source utf-8 · image_id i4 · landmarks (N, 5, 2) f4 · pose (N, 3) f4 · score f4 · mask i4
@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from masksynth.align import BORDER
 from masksynth.arrays import Spectrum
 from masksynth.errors import ShapeError
 
@@ -55,6 +56,8 @@ class Header:
     side: int  # of a crop, pixels
     reconstructor: str
     detector: str
+    crop: str = "scaled"  # how the alignment's 112 px places became `side`; one of align.TEMPLATES
+    border: str = BORDER  # what crops hold beyond the edge of the photo
     config: Mapping[str, Any] = field(default_factory=dict)  # everything that decides the content; stored as JSON
     seed: int = 0
     plan_sha256: str = ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from masksynth.align import BORDER, TEMPLATES
 from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError
 from masksynth.store.reader import Store, open_store
@@ -55,6 +56,12 @@ def verify_store(path: Path | str, *, progress: Callable[[int], None] = lambda _
 def _check_tables(store: Store, problems: list[str]) -> None:
     if not store.complete:
         problems.append("it is marked incomplete: more photos were skipped than the run allowed")
+    for name, known in (("crop", TEMPLATES), ("border", (BORDER,))):
+        if store.attrs.get(name) not in known:
+            stated = store.attrs.get(name, "nothing")
+            problems.append(f"its attribute '{name}' says {stated}, but {' or '.join(known)} is wanted")
+    if store.attrs["config"].get("crop", store.attrs.get("crop")) != store.attrs.get("crop"):
+        problems.append("its attribute 'crop' is not what its settings say")
     for name in store.protocols:
         try:
             protocol = store.protocol(name)

@@ -133,6 +133,7 @@ class StoreWriter:
         attributes = self._file.attrs
         attributes["masksynth_version"] = __version__
         attributes["dataset"], attributes["side"] = header.dataset, np.int64(header.side)
+        attributes["crop"], attributes["border"] = header.crop, header.border
         attributes["reconstructor"], attributes["detector"] = header.reconstructor, header.detector
         attributes["config"], attributes["seed"] = _json(header.config), np.int64(header.seed)
         attributes["plan_sha256"], attributes["complete"] = header.plan_sha256, np.bool_(header.complete)
