@@ -27,7 +27,7 @@ TOLERANCE = 0.35  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
 HAIRLINE = 0.25  # weight of places that hair often covers
 FLOOR = 0.15  # of the mean light: what reaches places that no harmonic lights
-SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 2, 6, 4  # passes of (1 2 1) / 4 on the grid
+SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 5, 6, 4  # passes of (1 2 1) / 4 on the grid
 
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
 VIS_LIGHT = 0.98  # and of the light on the bright side of a face in a well exposed photo
