@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     "--protocol",
     "protocols",
     multiple=True,
-    default=("all",),
-    show_default=True,
-    help="Protocols to measure; repeatable.",
+    help="Protocols to measure; repeatable; all for every one. Else the one trained on, or all for other weights.",
 )
 @click.option(
     "--far-rule",

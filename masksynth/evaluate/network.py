@@ -43,7 +43,7 @@ def evaluate_network(
     data: Path,
     *,
     weights: Path | None = None,
-    protocols: Sequence[str] = ("all",),
+    protocols: Sequence[str] = (),
     fars: Sequence[float] = FARS,
     rule: FarRule = "strict",
     batch_norm: Literal["stored", "per-spectrum"] = "stored",
@@ -58,6 +58,8 @@ def evaluate_network(
     weights : path, optional
         A run's folder or a network file; the newest run on this data where not given.
     protocols : names, or ("all",) for every one that has probes
+        Where none is named: the one that the network was trained on, else all. In the other folds of that data set some
+        of its training identities are probes.
     batch_norm : "stored" or "per-spectrum"
         "per-spectrum" takes batch-norm statistics of NIR and of VIS apart, estimated anew on the training images of the
         first protocol: what a network that was trained with ``bn_mode="separate"`` asks for.
@@ -72,7 +74,7 @@ def evaluate_network(
         if weights is None:
             weights = newest_run(data, str(store.attrs.get("plan_sha256", ""))).path
         net, info = load_network(weights, side=store.side)
-        chosen = _choose(store, protocols)
+        chosen = _choose(store, protocols, info.protocol)
         kinds: tuple[Literal["image", "clean"], ...] = (
             ("image", "clean") if "clean" in store.kinds("nir") else ("image",)
         )
@@ -128,7 +130,7 @@ def evaluate_network(
             complete=store.complete,
             rule=rule,
             protocols=results,
-            notes=(*_notes(store, info), *own_splits(chosen)),
+            notes=(*_notes(store, info), *_seen(info.protocol, chosen), *own_splits(chosen)),
         )
 
 
@@ -163,6 +165,14 @@ def own_splits(protocols: Sequence[StoredProtocol]) -> tuple[str, ...]:
     return (f"The split of {', '.join(names)} is of masksynth's own making, not the published one.",)
 
 
+def _seen(trained_on: str, chosen: Sequence[StoredProtocol]) -> tuple[str, ...]:
+    """A sentence where a network is measured on the fold it was trained on and on others too."""
+    names = [protocol.name for protocol in chosen]
+    if trained_on not in names or len(names) < 2:
+        return ()
+    return (f"The network was trained on {trained_on}; in the other protocols some of its training people are probes.",)
+
+
 def _training_images(store: Store, protocol: StoredProtocol, spectrum: Literal["nir", "vis"]) -> Any:
     rows = protocol.nir_train if spectrum == "nir" else protocol.vis_train
     if len(rows) < 2:
@@ -170,7 +180,9 @@ def _training_images(store: Store, protocol: StoredProtocol, spectrum: Literal["
     return store.images(spectrum, rows[:: -(-len(rows) // 2048)])
 
 
-def _choose(store: Store, names: Sequence[str]) -> list[StoredProtocol]:
+def _choose(store: Store, names: Sequence[str], trained_on: str) -> list[StoredProtocol]:
+    if not names:
+        names = (trained_on,) if trained_on in store.protocols else ("all",)
     if list(names) != ["all"]:
         chosen = [store.protocol(name) for name in names]
     else:

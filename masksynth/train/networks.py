@@ -51,6 +51,7 @@ class NetworkInfo:
     shared: int = 0  # rows of a projection behind the backbone (IDR, W-CNN); 0: none
     origin: str = FROM_SCRATCH  # where the weights started from
     trained: str = ""  # by which method and for how long
+    protocol: str = ""  # whose training rows it was trained on; "" where it was trained on other data
 
     @property
     def input(self) -> InputFormat:

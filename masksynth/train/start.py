@@ -205,6 +205,7 @@ def starting_network(
             width=config.width,
             shared=shared,
             trained=trained,
+            protocol=config.protocol,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -220,7 +221,7 @@ def starting_network(
             f"{init}: ends in a projection of {start.shared} rows (IDR, W-CNN), which is not wanted here."
         )
     origin = start.origin if start.origin != FROM_SCRATCH else f"{Path(init).name} ({start.trained or FROM_SCRATCH})"
-    info = dataclasses.replace(start, origin=origin, trained=trained, shared=shared)
+    info = dataclasses.replace(start, origin=origin, trained=trained, protocol=config.protocol, shared=shared)
     if shared and not start.shared:
         net = Projected(net, start.dimensions, shared)
     return net, info
