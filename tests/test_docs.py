@@ -37,7 +37,7 @@ def test_pictures_are_small_and_whole():
             assert image.width <= 1200, path.name
 
 
-def test_the_docs_speak_of_no_place_on_the_machine_that_they_were_written_on():
+def test_the_docs_name_no_place_that_only_one_machine_has():
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        assert not re.search(r"/work/|/tmp/|/root/|shared/", text), page.name
+        assert not re.search(r"(?:^|[\s`(])/(?:home|root|tmp|Users)/", text, re.MULTILINE), page.name

@@ -46,8 +46,8 @@ def test_every_pinned_requirement_is_in_range() -> None:
         if line and not line.startswith("#")
     )
     project = settings()["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]  # type: ignore[index]
-    for text in wanted:
+    extras = project["optional-dependencies"]  # type: ignore[index]
+    for text in [*project["dependencies"], *(text for extra in extras.values() for text in extra)]:  # type: ignore[index]
         requirement = Requirement(text)
         assert requirement.name.lower() in pinned, f"{requirement.name} is not pinned"
         assert Version(pinned[requirement.name.lower()]) in requirement.specifier
@@ -61,13 +61,13 @@ def test_wheel_works_in_an_empty_folder(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     site = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(site)], check=True)
-    # -S -s would hide the dependencies too; the unpacked wheel stands first on the path instead.
-    script = "import masksynth, sys; print(masksynth.__file__); from masksynth.template import library; print(len(library()))"
-    answer = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r}); sys.meta_path[:] = "
-         f"[f for f in sys.meta_path if 'editable' not in repr(f)]; {script}"],
-        cwd=tmp_path, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    # First on the path, and without the editable install's finder, which would answer before it.
+    script = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); "
+        "sys.meta_path[:] = [finder for finder in sys.meta_path if 'editable' not in repr(finder)]; "
+        "import masksynth; from masksynth.template import library; print(masksynth.__file__, len(library()))"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
     where, count = answer.stdout.split()
     assert where.startswith(str(site))
     assert int(count) >= 4
