@@ -104,7 +104,7 @@ def check(context: click.Context, /, name: str, root: Path | None, as_json: bool
         click.echo(f"  {'':{wide}}  {'found':>13}  {'published':>13}")
         for row in result.rows:
             found, expected = _figure(row.found), _figure(row.expected)
-            click.echo(f"  {row.what:{wide}}  {found:>13}  {expected:>13}  {row.state}".rstrip())
+            click.echo(f"  {row.what:{wide}}  {found:>13}  {expected:>13}  {row.state or 'no figure'}")
         for note in result.notes:
             click.echo(f"  note: {note}")
         for fault in result.faults:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
@@ -284,7 +285,10 @@ def _contradictions(view: str, parts: dict[str, tuple[Key, ...]]) -> list[str]:
 
 
 def _eyes(root: Path) -> dict[Key, Points2]:
-    """Key -> (2, 2) eye centres, image-left first, from the files ``sK/sK_{nir,vis}_eyes.txt``."""
+    """Key -> (2, 2) eye centres, image-left first, from the files ``sK/sK_{nir,vis}_eyes.txt``.
+
+    Where there are none, from Idiap's ``annotations/sK/{NIR,VIS}/<id>/<name>.pos``.
+    """
     eyes: dict[Key, Points2] = {}
     for period_name, period in sorted(folders(root).items()):
         if not _PERIOD.fullmatch(period_name):
@@ -298,7 +302,19 @@ def _eyes(root: Path) -> dict[Key, Points2]:
                 points = _points(numbers)
                 if parsed is not None and points is not None:
                     eyes[parsed[0]] = points
-    return eyes
+    annotations = folders(root).get("annotations") or root.parent / "annotations"
+    return eyes or dict(_idiap_eyes(annotations))
+
+
+def _idiap_eyes(annotations: Path) -> Iterator[tuple[Key, Points2]]:
+    """The eyes in files ``<period>/<NIR or VIS>/<id>/<stem>.pos``: ``x y x y`` in the first line."""
+    for path in sorted(annotations.glob("*/*/*/*.pos")):
+        parsed = parse_line(path.relative_to(annotations).as_posix())
+        lines = read_lines(path)
+        points = _points(lines[0][1].split()[:4]) if lines else None
+        if parsed is not None and points is not None:
+            period, spectrum, subject, _ = parsed[0]
+            yield (period, spectrum, subject, intern(path.stem.upper())), points
 
 
 def _points(numbers: list[str]) -> Points2 | None:

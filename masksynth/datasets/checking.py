@@ -65,6 +65,9 @@ class Check:
 def check(dataset: FaceDataset) -> Check:
     """Compare a scanned data set with the literature."""
     rows = [*_whole(dataset)]
+    if dataset.name == "casia":
+        folds = sum(protocol.name.startswith("fold") for protocol in dataset.protocols)
+        rows.append(_row("folds of View 2", folds, len(CASIA_PROBES)))
     for protocol in dataset.protocols:
         rows += _protocol(dataset, protocol)
     for name in _EXPECTED_PROTOCOLS.get(dataset.name, ()):
@@ -79,7 +82,7 @@ _WHOLE: dict[str, dict[str, int]] = {
     "casia": {"identities": 725, "photos": 17_580},
     "oulu": {"identities": 80},
     "buaa": {"identities": 150, "NIR photos": 1350, "VIS photos": 1350},
-    "ms1m": {"identities": 86_876, "photos": 3_923_399},
+    "ms1m": {"identities": 86_876, "photos": 3_923_399, "NIR photos": 0},
 }
 _OTHER_FORM = {"ms1m": {"identities": 72_778}}  # FaceX-Zoo's list, without the identities of test sets
 
@@ -98,7 +101,7 @@ def _whole(dataset: FaceDataset) -> Iterator[Row]:
         wanted = other.get(what) if other.get(what) == count else expected.get(what)
         yield _row(what, count, wanted)
     absent = len(dataset.samples) - len(present)
-    yield Row("listed photos that are not there", absent, 0, "different" if absent else "right")
+    yield Row("listed photos that are not there", absent, 0, "missing" if absent else "right")
 
 
 def _protocol(dataset: FaceDataset, protocol: Protocol) -> Iterator[Row]:
@@ -112,7 +115,8 @@ def _protocol(dataset: FaceDataset, protocol: Protocol) -> Iterator[Row]:
         yield Row(f"{title}: split", "not published", None, "")
     yield _row(f"{title}: identities to train", len(train), wanted.get("train_ids"))
     for part, what in (("nir_train", "NIR to train"), ("vis_train", "VIS to train")):
-        yield _row(f"{title}: {what}", len(lists[part]), wanted.get(part))
+        if lists[part] or part in wanted or test:
+            yield _row(f"{title}: {what}", len(lists[part]), wanted.get(part))
     if not test:
         return
     yield _row(f"{title}: gallery", len(lists["vis_gallery"]), wanted.get("vis_gallery"))

@@ -201,6 +201,9 @@ def _problem(row: dict[str, str], heading: Sequence[str], splits: Sequence[str])
     for name, sizes in (("points", (4, 10)), ("box", (4,))):
         if row.get(name, "").strip() and _numbers(row[name], sizes) is None:
             return f"{name} is '{row[name]}', but {' or '.join(map(str, sizes))} numbers are wanted"
+    box = _numbers(row.get("box", ""), (4,))
+    if box is not None and not (box[2] - box[0] >= 2 and box[3] - box[1] >= 2):
+        return f"box is '{row['box']}', but left top right bottom are wanted, with left < right and top < bottom"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Where the detector sees nothing, the points that a data set ships still lead to the face."""
+"""Where the detector sees nothing, the points or the box that a data set ships still lead to the face."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from masksynth.photos import write_photo
 from masksynth.reconstruct.given import GivenFaces
 
 
-@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("given", ["eyes", "box", ""])
 def test_points_of_the_data_set_stand_in_for_the_detector(tmp_path, given):
     face = drawn_face(yaw=10, size=70)
     write_photo(tmp_path / "a.png", face.rgb)
@@ -21,9 +21,11 @@ def test_points_of_the_data_set_stand_in_for_the_detector(tmp_path, given):
     walk._prepare(tmp_path, BatchConfig(), [])
     walk.detector = GivenFaces([])  # one that finds nothing
     eyes = face.mesh[[33, 133]].mean(0)[:2], face.mesh[[263, 362]].mean(0)[:2]
-    points = tuple((float(x), float(y)) for x, y in eyes) if given else ()
+    points = tuple((float(x), float(y)) for x, y in eyes) if given == "eyes" else ()
+    low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
+    box = (*map(float, low), *map(float, high)) if given == "box" else ()
     spectrum: Spectrum = "vis"
-    photo = PlannedPhoto(0, "a", "a.png", 0, spectrum, points, (Slot(0, UNMASKED),))
+    photo = PlannedPhoto(0, "a", "a.png", 0, spectrum, points, (Slot("any", UNMASKED),), box)
     if given:
         row = walk(photo)[0]
         assert row.image.shape == (144, 144, 3)

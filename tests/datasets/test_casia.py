@@ -191,6 +191,24 @@ def test_eye_files_give_points_image_left_first(tmp_path: Path) -> None:
     assert dataset.by_id["s3/NIR/20320/001"].points is None
 
 
+@pytest.mark.parametrize("place", ["NIR-VIS-2.0/annotations", "annotations"])
+def test_idiaps_pos_files_give_points_where_there_are_no_eye_files(tmp_path: Path, place: str) -> None:
+    root = write_tree(tmp_path / "NIR-VIS-2.0")
+    for name, text in (
+        ("s2/NIR/10115/01-B.pos", "282 342 160 352\n9 9\n"),
+        ("s1/VIS/00001/001.pos", "1 2 3\n"),
+        ("s1/VIS/00005/001.pos", ""),
+    ):
+        path = tmp_path / place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    points = {sample.id: sample.points for sample in opened(root).samples if sample.points is not None}
+    assert list(points) == ["s2/NIR/10115/01-B"]
+    np.testing.assert_array_equal(points["s2/NIR/10115/01-B"], [[160, 352], [282, 342]])
+    (root / "s1/s1_vis_eyes.txt").write_text("VIS\\00001\\001.jpg 210 300 292 302\n")
+    assert opened(root).by_id["s2/NIR/10115/01-B"].points is None
+
+
 def test_a_fold_without_one_of_its_lists_is_left_out_and_named(tmp_path: Path) -> None:
     root = write_tree(tmp_path, views=["dev", "1", "2"])
     (root / "protocols/vis_gallery_2.txt").unlink()

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from masksynth.cli.main import main
 from masksynth.datasets import FaceDataset, Protocol, Sample, scan_dataset
 from masksynth.datasets.checking import CASIA_PROBES, check, expected_protocol
+from masksynth.datasets.generated.demo import DemoConfig, write_demo
 
 
 def whole_buaa(root: Path) -> Path:
@@ -62,7 +63,7 @@ def test_a_missing_protocol_is_a_missing_row() -> None:
     sample = Sample("s1/NIR/00001/001", "x", "00001", "nir")
     result = check(FaceDataset("casia", Path("x"), (sample,), ()))
     missing = [row.what for row in result.rows if row.state == "missing"]
-    assert missing == ["protocol view1", *(f"protocol fold{k:02d}" for k in range(1, 11))]
+    assert missing == ["folds of View 2", "protocol view1", *(f"protocol fold{k:02d}" for k in range(1, 11))]
 
 
 def test_a_seeded_split_is_never_called_published() -> None:
@@ -167,3 +168,23 @@ def test_the_table_and_its_json_say_the_same(demo_casia: Path) -> None:
     for row in report["rows"]:
         (line,) = [line for line in lines if line.strip().startswith(row["what"] + "  ")]
         assert str(row["found"]) in line
+
+
+def test_a_listed_photo_that_is_not_there_is_missing() -> None:
+    samples = (Sample("1/1", "1/1.bmp", "1", "vis"), Sample("1/2", None, "1", "nir"))
+    rows = {row.what: row for row in check(FaceDataset("buaa", Path("x"), samples, ())).rows}
+    assert (rows["listed photos that are not there"].found, rows["listed photos that are not there"].state) == (
+        1,
+        "missing",
+    )
+
+
+@pytest.mark.parametrize("layout", ["casia", "ms1m-list"])
+def test_every_row_on_the_screen_ends_with_its_state(layout: str, tmp_path: Path) -> None:
+    write_demo(tmp_path / "demo", DemoConfig(layout=layout, subjects=4, nir_photos=1, vis_photos=1))  # type: ignore[arg-type]
+    result = CliRunner().invoke(main, ["datasets", "check", layout.partition("-")[0], "--root", str(tmp_path / "demo")])
+    assert result.exit_code == 0
+    rows = [line for line in result.output.splitlines()[2:] if line.startswith("  ") and "note:" not in line]
+    assert len(rows) > 5
+    assert all(line.endswith(("right", "different", "missing", "no figure")) for line in rows)
+    assert result.output.splitlines()[-1].startswith("usable, but not as published")
