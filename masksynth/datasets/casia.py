@@ -71,7 +71,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     names = {key: _id(key) for key in samples}  # one string each, shared by samples and protocols
     protocols = []
     for view in (view for view in VIEWS if view in lists):
-        parts = lists[view]
+        parts = lists.pop(view)
         faults += _contradictions(view, parts)
         name = "view1" if view == "dev" else f"fold{int(view):02d}"
         ids = {part: tuple(names[key] for key in parts[part]) for part in PARTS}
@@ -81,9 +81,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     if others:
         told = shortened([f"{name} {count}" for name, count in others.items()])
         notes.append(f"Gallery photos of {told}; the published protocol has {GALLERY} in each.")
-    ordered = tuple(
-        Sample(names[key], path, key[2], _spectrum(key), eyes.get(key)) for key, path in sorted(samples.items())
-    )
+    ordered = tuple(Sample(names[key], samples[key], key[2], _spectrum(key), eyes.get(key)) for key in sorted(samples))
     return FaceDataset("casia", root, ordered, tuple(protocols), tuple(notes), tuple(faults))
 
 
@@ -167,35 +165,42 @@ def _lists(root: Path, notes: list[str], faults: list[str]) -> tuple[Lists, dict
         notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
         return {}, {}
     found: Lists = {}
-    known: dict[str, tuple[Key, str] | None] = {}  # most photos stand in eleven lists
+    suffixes: dict[Key, str] = {}
+    known: dict[str, Key | None] = {}  # most photos stand in eleven lists
     for name, path in sorted(files(folder).items()):
         match = _LIST_FILE.fullmatch(name)
         if match:
             view = match[2] if match[2] == "dev" else str(int(match[2]))
-            found.setdefault(view, {})[match[1]] = _read_list(path, match[1], known, notes, faults)
+            found.setdefault(view, {})[match[1]] = _read_list(path, match[1], known, suffixes, notes, faults)
     for view in VIEWS:
         missing = [f"{part}_{view}.txt" for part in PARTS if part not in found.get(view, {})]
         if missing:
             found.pop(view, None)
             notes.append(f"protocols: {shortened(missing, 4)} not there; {_title(view)} is left out.")
-    suffixes = dict(parsed for parsed in known.values() if parsed is not None)
     return found, suffixes
 
 
 def _read_list(
-    path: Path, part: str, known: dict[str, tuple[Key, str] | None], notes: list[str], faults: list[str]
+    path: Path,
+    part: str,
+    known: dict[str, Key | None],
+    suffixes: dict[Key, str],
+    notes: list[str],
+    faults: list[str],
 ) -> tuple[Key, ...]:
     """The photos in one list file, in its order."""
     keys: dict[Key, None] = {}
     strange, other, twice = [], [], 0
     for number, line in read_lines(path):
         if line not in known:
-            known[line] = parse_line(line)
-        parsed = known[line]
-        if parsed is None:
+            parsed = parse_line(line)
+            known[line] = parsed[0] if parsed else None
+            if parsed:
+                suffixes[parsed[0]] = parsed[1]
+        key = known[line]
+        if key is None:
             strange.append(f"line {number} '{line}'")
             continue
-        key = parsed[0]
         if key[1].lower() != part[:3]:
             other.append(f"line {number} '{line}'")
         elif key in keys:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from batch_cases import TEMPLATES, make_dataset, plan_of
 
+from masksynth.arrays import Box
 from masksynth.batch import BatchConfig, make_plan
 from masksynth.batch.masks import deal, split_templates
 from masksynth.batch.plan import decode_photo, encode_photo
@@ -89,14 +90,19 @@ def test_the_hash_changes_with_what_decides_the_content_and_with_nothing_else(tm
     dataset = make_dataset(tmp_path / "a", NAMES)
     plan = make_plan(dataset, TEMPLATES, BatchConfig())
     assert make_plan(make_dataset(tmp_path / "b", NAMES), TEMPLATES, BatchConfig()).sha256 == plan.sha256
+    boxed = replace(dataset, samples=(replace(dataset.samples[0], box=Box(1, 2, 30, 40)), *dataset.samples[1:]))
+    assert make_plan(boxed, TEMPLATES, BatchConfig()).photos[0].box == (1, 2, 30, 40)
     others = [
         make_plan(dataset, TEMPLATES, BatchConfig(seed=1)),
         make_plan(dataset, TEMPLATES, BatchConfig(side=112)),
+        make_plan(dataset, TEMPLATES, BatchConfig(crop="margin")),
+        make_plan(dataset, TEMPLATES, BatchConfig(given="always")),
+        make_plan(boxed, TEMPLATES, BatchConfig()),
         make_plan(dataset, TEMPLATES[:4], BatchConfig()),
         make_plan(replace(dataset, samples=dataset.samples[::-1]), TEMPLATES, BatchConfig()),
         make_plan(replace(dataset, protocols=dataset.protocols[:1]), TEMPLATES, BatchConfig()),
     ]
-    assert len({plan.sha256, *(other.sha256 for other in others)}) == 6
+    assert len({plan.sha256, *(other.sha256 for other in others)}) == 9
 
 
 def test_parts_cover_every_photo_once_in_order(tmp_path: Path) -> None:
@@ -111,7 +117,8 @@ def test_a_data_set_without_photos_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"side": 8}, {"masks_per_image": 0}, {"mask_spectrum": "uv"}, {"seed": -1}, {"part_size": 0}]
+    "wrong",
+    [{"side": 8}, {"masks_per_image": 0}, {"mask_spectrum": "uv"}, {"seed": -1}, {"part_size": 0}, {"given": "often"}],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):

@@ -208,6 +208,9 @@ def test_verify_finds_nothing_in_a_sound_file(tmp_path: Path) -> None:
         (lambda f: f["subject"].__setitem__(0, "someone"), "'subject' has other values"),
         (lambda f: f["protocol/fold01/nir_probe"].attrs.modify("expected", 9), "but 9 are expected"),
         (lambda f: f["protocol/fold01/nir_probe"].attrs.modify("missing", 0), "states 0 missing, lists 1"),
+        (lambda f: f.attrs.modify("border", "reflect"), "'border' says reflect, but constant 0 is wanted"),
+        (lambda f: f.attrs.__delitem__("crop"), "'crop' says nothing, but scaled or margin is wanted"),
+        (lambda f: f.attrs.modify("config", '{"crop": "margin"}'), "'crop' is not what its settings say"),
         (lambda f: f.attrs.modify("complete", np.bool_(False)), "marked incomplete"),
     ],
 )
