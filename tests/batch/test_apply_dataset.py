@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def apply(*words: str) -> tuple[int, str]:
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output
+
+
+def test_a_file_of_one_spectrum_is_not_sent_on_to_hsst(generated_casia: Path, tmp_path: Path) -> None:
+    photo = next(path for path in generated_casia.rglob("*.jpg") if "VIS" in path.parts)
+    (tmp_path / "faces" / "ann").mkdir(parents=True)
+    shutil.copy(photo, tmp_path / "faces" / "ann" / "1.jpg")
+    words = ["--dataset", "folder", "--root", str(tmp_path / "faces"), "--spectrum", "vis", "--mask-spectrum", "vis"]
+    words += ["--templates", TEMPLATES, "--out", str(tmp_path / "m.h5"), "--workers", "1"]
+    result = CliRunner().invoke(main, ["apply", *words])
+    assert result.exit_code == 0, result.output
+    assert f"next: masksynth report {tmp_path / 'm.h5'}" in result.output
 
 
 def test_a_data_set_becomes_one_file(generated_casia: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
