@@ -144,7 +144,7 @@ class Composer:
         texture = extract_texture(host.astype(np.float32) / np.float32(255), moved, size=side)
         if texture.shape[2] == 1:
             texture = np.repeat(texture, 3, axis=2)
-        base = pyramid.texels[: side * side].reshape(side, side, 8)
+        base = pyramid.texels[: side * side].astype(np.float32).reshape(side, side, 8)
         a = base[..., 3:4]
         grid = int(np.sqrt(len(light)))
         lamp = cv2.resize(light.reshape(grid, grid, 8)[..., :3], (side, side), interpolation=cv2.INTER_LINEAR)

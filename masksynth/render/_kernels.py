@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from masksynth.render._vectors import between_texels
+
 
 @njit(inline="always")
 def twice_area(ax, ay, bx, by, cx, cy):
@@ -64,7 +66,6 @@ def draw_nearest(vertices, triangles, depth, face, weights):
 # by that much, so that float32 leaves no pinhole.
 
 SUB = 4
-CHANNELS = 8  # of a texel
 OUTSIDE = np.float32(-1e-3)
 NOTHING = np.float32(-1e30)  # u where nothing is seen
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}  # not ninf, nnan: depth starts at -inf
@@ -391,7 +392,7 @@ def correct_texels(positions, frame, x, y, lines, step, slot, present, uv):
             uv[1, py, px] = min(max(v - min(max(dv, -limit), limit), np.float32(0.0)), np.float32(255.0))
 
 
-# Textures: all levels of a pyramid in one (N, 8) f4 array, level l of side S >> l from row starts[l].
+# Textures: all levels of a pyramid in one (N, 8) f2 array, level l of side S >> l from row starts[l].
 
 
 @njit(inline="always")
@@ -401,12 +402,6 @@ def bilinear_place(u, v, side):
     u, v = min(max(u, np.float32(0.0)), last), min(max(v, np.float32(0.0)), last)
     j, i = min(int(u), side - 2), min(int(v), side - 2)
     return i * side + j, u - np.float32(j), v - np.float32(i)
-
-
-@njit(inline="always")
-def between(texels, k, side, w00, w01, w10, w11, c):
-    """Channel c between four texels, the upper left of which is row k."""
-    return w00 * texels[k, c] + w01 * texels[k + 1, c] + w10 * texels[k + side, c] + w11 * texels[k + side + 1, c]
 
 
 @njit(inline="always")
@@ -478,11 +473,11 @@ def draw_lit(
     """Draw a texture, in its light, over a visible surface.
 
     uv (2, h, w), slot (h, w), sub_u, sub_v, sub_size (E, n) as draw_grid and refine_silhouettes leave them; samples
-    less than `jump` texels apart are of one sheet; texels (N, 8) f4: premultiplied red, green, blue, alpha, shadow,
-    slope along u and v (premultiplied), nothing; grey: the three colours are one; relief: there are slopes; light
-    (side * side, 8) f4: red, green, blue, change of light with slope along u and v; present (B, B) u1: 0 where the
-    texture is empty for sure; probes (16, 4) f4 is room. In place: layer (h, w, 5) f4. One function on purpose: a call
-    that takes ten arrays costs more than a lookup."""
+    less than `jump` texels apart are of one sheet; texels (N, 8) f2 seen as u2: premultiplied red, green, blue,
+    alpha, shadow, slope along u and v (premultiplied), nothing; grey: the three colours are one; relief: there are
+    slopes; light (side * side, 8) f4: red, green, blue, change of light with slope along u and v; present (B, B) u1: 0
+    where the texture is empty for sure; probes (16, 4) f4 is room. In place: layer (h, w, 5) f4. One function on
+    purpose: a call that takes ten arrays costs more than a lookup."""
     height, width = slot.shape
     top = len(starts) - 1
     per_block, per_light = np.float32(present.shape[0] / 256.0), np.float32(side) * np.float32(1.0 / 256.0)
@@ -512,26 +507,22 @@ def draw_lit(
                 t = min(max((size - one) * np.float32(3.0) - one, zero), one)
                 if low == top:
                     t = zero
-                r = g = b = a = d = su = sv = zero
-                for step in range(2):
-                    weight = t if step == 1 else one - t
-                    if weight == zero:
-                        continue
-                    across = sides[low + step]
+                across = sides[low]
+                scale = np.float32(across) * np.float32(1.0 / 256.0)
+                k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, across)
+                weight = one - t
+                w11 = weight * fu * fv
+                w01, w10, w00 = weight * fu - w11, weight * fv - w11, weight * (one - fu) * (one - fv)
+                r, g, b, a, d, su, sv, _ = between_texels(texels, k + starts[low], across, w00, w01, w10, w11)
+                if t > zero:
+                    across = sides[low + 1]
                     scale = np.float32(across) * np.float32(1.0 / 256.0)
                     k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, across)
-                    k += starts[low + step]
-                    w11 = weight * fu * fv
-                    w01, w10, w00 = weight * fu - w11, weight * fv - w11, weight * (one - fu) * (one - fv)
-                    r += between(texels, k, across, w00, w01, w10, w11, 0)
-                    if not grey:
-                        g += between(texels, k, across, w00, w01, w10, w11, 1)
-                        b += between(texels, k, across, w00, w01, w10, w11, 2)
-                    a += between(texels, k, across, w00, w01, w10, w11, 3)
-                    d += between(texels, k, across, w00, w01, w10, w11, 4)
-                    if relief:
-                        su += between(texels, k, across, w00, w01, w10, w11, 5)
-                        sv += between(texels, k, across, w00, w01, w10, w11, 6)
+                    w11 = t * fu * fv
+                    w01, w10, w00 = t * fu - w11, t * fv - w11, t * (one - fu) * (one - fv)
+                    mixed = between_texels(texels, k + starts[low + 1], across, w00, w01, w10, w11)
+                    r, g, b, a = r + mixed[0], g + mixed[1], b + mixed[2], a + mixed[3]
+                    d, su, sv = d + mixed[4], su + mixed[5], sv + mixed[6]
                 share = probes[p, 3]
                 shadow += share * d
                 if a <= zero:
@@ -540,15 +531,14 @@ def draw_lit(
                 k, fu, fv = bilinear_place((u + half) * per_light - half, (v + half) * per_light - half, side)
                 w11 = fu * fv
                 w01, w10, w00 = fu - w11, fv - w11, (one - fu) * (one - fv)
+                lit = between_texels(light, k, side, w00, w01, w10, w11)
                 # A slope of the relief turns the mask's normal: to first order light changes by slope times gradient.
                 if su != zero or sv != zero:
-                    along = su * between(light, k, side, w00, w01, w10, w11, 3)
-                    along += sv * between(light, k, side, w00, w01, w10, w11, 4)
+                    along = su * lit[3] + sv * lit[4]
                     share *= min(max(one + along / a, np.float32(0.4)), np.float32(1.6))
-                red += share * r * between(light, k, side, w00, w01, w10, w11, 0)
-                if not grey:
-                    green += share * g * between(light, k, side, w00, w01, w10, w11, 1)
-                    blue += share * b * between(light, k, side, w00, w01, w10, w11, 2)
+                red += share * r * lit[0]
+                green += share * g * lit[1]
+                blue += share * b * lit[2]
             if grey:
                 green, blue = red, red
             layer[py, px, 0], layer[py, px, 1], layer[py, px, 2] = red, green, blue

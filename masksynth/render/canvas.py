@@ -177,8 +177,9 @@ class Canvas:
         present = self._presence(texture)
         side = int(np.sqrt(len(light)))
         _kernels.draw_lit(
-            self.uv, self.slot, self._sub_u, self._sub_v, self._sub_size, self._jump, texture.texels, texture.starts,
-            texture.sides, texture.grey, texture.relief, light, side, present, self._probes, self.layer,
+            self.uv, self.slot, self._sub_u, self._sub_v, self._sub_size, self._jump,
+            texture.texels.view(np.uint16), texture.starts, texture.sides, texture.grey, texture.relief, light, side,
+            present, self._probes, self.layer,
         )  # fmt: skip
         return self.layer
 

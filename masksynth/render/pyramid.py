@@ -11,7 +11,7 @@ import numpy.typing as npt
 from masksynth.arrays import UV_SIZE
 from masksynth.errors import ShapeError
 
-CHANNELS = 8  # red, green, blue, alpha, shadow, slope along u, slope along v, nothing: one 32-byte row a texel
+CHANNELS = 8  # red, green, blue, alpha, shadow, slope along u, slope along v, nothing: one 16-byte row a texel
 SMALLEST = 4  # side of the last level
 BLOCKS = 32  # presence is kept for blocks of 8 x 8 texels
 
@@ -20,7 +20,7 @@ BLOCKS = 32  # presence is kept for blocks of 8 x 8 texels
 class Pyramid:
     """A texture in the UV layout and its halved copies, as the kernels read it."""
 
-    texels: npt.NDArray[np.float32]  # (N, 8) all levels, row-major, colour and slope premultiplied by alpha
+    texels: npt.NDArray[np.float16]  # (N, 8) all levels, row-major, colour and slope premultiplied by alpha
     starts: npt.NDArray[np.int64]  # (L,) first row of each level
     sides: npt.NDArray[np.int64]  # (L,)
     present: npt.NDArray[np.uint8]  # (32, 32) not 0 where alpha or shadow may be above 0, one block of margin
@@ -81,7 +81,7 @@ def build_pyramid(
         levels.append(fine.reshape(half, 2, half, 2, CHANNELS).mean(axis=(1, 3), dtype=np.float32))
     sides = np.array([level.shape[0] for level in levels], np.int64)
     starts = np.concatenate([[0], np.cumsum(sides[:-1] ** 2)]).astype(np.int64)
-    texels = np.concatenate([level.reshape(-1, CHANNELS) for level in levels])
+    texels = np.concatenate([level.reshape(-1, CHANNELS) for level in levels]).astype(np.float16)
     visible = (covers > 0) | (shade > 0)
     return Pyramid(
         np.ascontiguousarray(texels),
