@@ -65,17 +65,22 @@ class RunFolder:
         return values
 
     def write_config(self, values: Mapping[str, Any]) -> None:
+        """Write config.json, and make the folder where it is not there: what cannot be trained leaves none behind."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be made ready ({error.strerror or error}).") from error
         write_bytes(self.config_path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
 
     def begin(self, work: str, *, force: bool) -> bool:
-        """Make the folder ready for the work named by a digest; True where such work is there to go on with.
+        """Clear the way for the work named by a digest; True where such work is there to go on with.
 
         Raises
         ------
         ConfigError
             If the folder holds other work, or anything that is no run, and `force` is not set.
         OutputError
-            If the folder cannot be made.
+            If what is to be replaced cannot be removed.
         """
         there = self.read_config()
         if there is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())) and not force:
@@ -86,7 +91,6 @@ class RunFolder:
                 "to replace it."
             )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             if force:
                 for path in (self.checkpoint_path, self.log_path, self.network_path, self.best_path, self.config_path):
                     path.unlink(missing_ok=True)

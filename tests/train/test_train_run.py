@@ -204,6 +204,13 @@ def test_newest_run_is_found_by_the_plan_of_the_data(tmp_path, monkeypatch):
         newest_run(one, "p3")
 
 
+def test_what_cannot_be_trained_leaves_no_folder(tmp_path):
+    write_pattern_store(tmp_path / "m.h5", train=3)
+    with pytest.raises(TrainingError, match="only 3 identities"):
+        train_hsst(tmp_path / "m.h5", HsstConfig(iterations=2, batch=2, queue=4, width=0.25), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_identities_without_both_spectra_are_left_out_by_name():
     nir, vis = np.zeros((3, 32, 32), np.uint8), np.zeros((3, 32, 32, 3), np.uint8)
     fold = make_fold(nir, ["a", "b", "c"], vis, ["b", "c", "d"])
