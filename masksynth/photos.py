@@ -42,6 +42,20 @@ class JpegSettings:
 
     tables: dict[int, list[int]]  # quantization tables by number
     subsampling: int  # Pillow's code: 0 4:4:4, 1 4:2:2, 2 4:2:0, -1 another
+    orientation: int = 1  # EXIF's, 1 to 8, which the pixels were turned by
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What Pillow's JPEG writer takes for it; the file must have tables."""
+        return {"qtables": self.tables, "subsampling": max(self.subsampling, 0)}
+
+    def as_stored(self, upright: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A view of the pixels as they lie in the file, of an array that was turned upright."""
+        if self.orientation in (3, 4, 7, 8):
+            upright = upright[::-1]
+        if self.orientation in (2, 3, 6, 7):
+            upright = upright[:, ::-1]
+        return upright.swapaxes(0, 1) if self.orientation in (5, 6, 7, 8) else upright
 
 
 @dataclass(frozen=True)
@@ -316,13 +330,13 @@ def _jpeg_settings(image: PillowImage.Image) -> JpegSettings | None:
     from PIL.JpegImagePlugin import get_sampling
 
     tables = {number: list(table) for number, table in image.quantization.items()}  # type: ignore[attr-defined]
-    return JpegSettings(tables, get_sampling(image))
+    return JpegSettings(tables, get_sampling(image), _orientation(image))
 
 
 def _jpeg_options(like: Photo | None) -> dict[str, Any]:
     if like is None or like.jpeg is None or not like.jpeg.tables:
         return {"quality": JPEG_QUALITY, "subsampling": 0}
-    return {"qtables": like.jpeg.tables, "subsampling": max(like.jpeg.subsampling, 0)}
+    return like.jpeg.options
 
 
 def _profile_fits(like: Photo, pixels: npt.NDArray[np.uint8]) -> bool:

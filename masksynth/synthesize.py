@@ -14,6 +14,7 @@ from masksynth.align import Template as CropTemplate
 from masksynth.align import crop, crop_from_photo
 from masksynth.arrays import Matrix, Photo8, Points2, Pose, Reconstruction, Spectrum
 from masksynth.compose import ComposeConfig, Composer
+from masksynth.compose.compression import compress_touched
 from masksynth.detect import Detector
 from masksynth.errors import ConfigError, NoFaceError
 from masksynth.photos import Photo
@@ -97,6 +98,8 @@ def mask_photo(
         composer.look(photo.pixels, faces[k].position_map, spectrum)
         grain = int(rng_for(seed, name, "grain", k).integers(1 << 31))
         composer.wear(chosen[k], image, alpha, touched, seed=grain)
+    if photo.jpeg is not None and composer.config.light and composer.config.grain:
+        compress_touched(image, touched, photo.jpeg)
     return MaskedPhoto(image, alpha, touched, tuple(faces), tuple(t.name for t in chosen), tuple(dropped))
 
 

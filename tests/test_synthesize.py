@@ -98,3 +98,36 @@ def test_margin_crop_is_the_small_one_with_more_around():
     np.testing.assert_allclose(margin.landmarks, small.landmarks + 16, atol=1e-3)
     inner = margin.alpha[16:128, 16:128].astype(int)
     np.testing.assert_allclose(inner[:-3], small.alpha[:-3], atol=3)  # the last rows are at the small one's edge
+
+
+def test_a_mask_in_a_photo_from_a_jpeg_file_takes_its_loss(networks, tmp_path):
+    """Its blocks show in the mask as in the skin; without grain, and in a lossless file, they do not."""
+    import io
+    from dataclasses import replace
+
+    from PIL import Image as PillowImage
+
+    from masksynth.compose import ComposeConfig, Composer
+    from masksynth.photos import decode_photo
+
+    buffer = io.BytesIO()
+    PillowImage.fromarray(photo_of("nir").pixels).save(buffer, "JPEG", quality=15)
+    photo = decode_photo(buffer.getvalue(), tmp_path / "host.jpg")
+
+    def steps_at_blocks(made):
+        """Mean step between neighbours across the grid's lines, over that between others, within the mask."""
+        whole = made.alpha == 255
+        steps = np.abs(np.diff(made.image.astype(int), axis=1))
+        inside = whole[:, 1:] & whole[:, :-1]
+        across = np.arange(steps.shape[1]) % 8 == 7
+        return steps[:, across][inside[:, across]].mean() / steps[:, ~across][inside[:, ~across]].mean()
+
+    v, u = np.mgrid[:256, :256] / 256.0
+    template = lower_face_template(nir=0.5)
+    template = replace(template, nir=(0.4 + 0.2 * np.sin(9 * u) * np.cos(7 * v)).astype(np.float32))
+    compressed = mask_photo(photo, [template], "nir", **networks)
+    plain = mask_photo(photo, [template], "nir", composer=Composer(ComposeConfig(grain=False)), **networks)
+    np.testing.assert_array_equal(compressed.image[~compressed.touched], photo.pixels[~compressed.touched])
+    assert steps_at_blocks(compressed) > 1.5 * steps_at_blocks(plain)
+    lossless = replace(photo, jpeg=None)
+    assert steps_at_blocks(mask_photo(lossless, [template], "nir", **networks)) < 1.3 * steps_at_blocks(plain)

@@ -65,7 +65,12 @@ class _Apply(click.Command):
 )  # fmt: skip
 @click.option("--no-shadow", is_flag=True, help="The same as --shadow 0: nothing outside the mask changes.")
 @click.option("--blur/--no-blur", default=DEFAULTS.blur, show_default=True, help="Take the sharpness of the photo.")
-@click.option("--grain/--no-grain", default=DEFAULTS.grain, show_default=True, help="Take the noise of the photo.")
+@click.option(
+    "--grain/--no-grain",
+    default=DEFAULTS.grain,
+    show_default=True,
+    help="Take the noise of the photo, and its JPEG loss.",
+)
 @click.option(
     "--relief/--no-relief", default=DEFAULTS.relief, show_default=True, help="Let the mask stand off the skin."
 )

@@ -18,7 +18,7 @@ class ComposeConfig:
     light: bool = True  # the mask takes the host's light; without, its own colours are pasted
     shadow: float = 0.35  # how much light the mask takes from the skin along its edge, in [0, 1]; 0 is none
     blur: bool = True  # the mask is as sharp as the host
-    grain: bool = True  # the mask takes the host's noise
+    grain: bool = True  # the mask takes the host's noise and, in a photo from a JPEG file, its compression
     relief: bool = True  # the mask stands off the skin where the template knows its height
     seed: int = 0  # of the grain
 
