@@ -84,7 +84,7 @@ def mask_photo(
     """
     if not templates:
         raise ConfigError("no template to put on: give at least one.")
-    faces, dropped = find_faces(photo.rgb, detector, reconstructor)
+    faces, dropped = find_faces(photo.pixels, detector, reconstructor)
     if not faces:
         why = f" ({'; '.join(dropped)})" if dropped else ""
         raise NoFaceError(f"{photo.source}: no face found{why}.")

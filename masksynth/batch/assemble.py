@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -35,7 +36,7 @@ class Assembled:
     masked: Mapping[Spectrum, int]
     skipped: tuple[Skipped, ...]  # absent ones included
     absent: int  # photos that a list names and that have no file
-    missing: Mapping[str, Mapping[str, int]]  # protocol → part → photos listed without a row
+    missing: Mapping[str, Mapping[str, Counter[str]]]  # protocol → part → kind of reason → photos without a row
     seconds: Mapping[str, float]  # stage → seconds over all workers
     complete: bool
 
@@ -156,10 +157,19 @@ def assemble(
         masked=masked,
         skipped=skipped,
         absent=len(plan.absent),
-        missing={p.name: {part: len(p.missing[part]) for part in PARTS} for p in protocols},
+        missing={
+            p.name: {part: Counter(kind_of_reason(skipped[row].reason) for row in p.missing[part]) for part in PARTS}
+            for p in protocols
+        },
         seconds=dict(seconds),
         complete=complete,
     )
+
+
+def kind_of_reason(reason: str) -> str:
+    """A reason of skipping without what differs from photo to photo: words in brackets are left out, numbers are N."""
+    words = re.sub(r"( at)? \(.*", "", reason, flags=re.DOTALL)
+    return re.sub(r"\d+(?:[.,]\d+)*", "N", words)
 
 
 def _opened(folder: Path, k: int, form: PartForm) -> PartReader:

@@ -44,8 +44,9 @@ def open_job(
     force: bool = False,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
+    cache: Path | None = None,
 ) -> Job:
-    """The job of `plan` at `out`, its folder of parts made or found.
+    """The job of `plan` at `out`, its folder of parts made or found; `cache` is a folder that keeps reconstructions.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def open_job(
     """
     folder = prepare_folder(plan, out, force)
     form = part_form(plan)
-    arguments = photo_arguments(plan, folder) if arguments is None else arguments
+    arguments = photo_arguments(plan, folder, cache) if arguments is None else arguments
     return Job(plan, out, folder, form, {"function": function, "arguments": arguments, "form": form.encode()})
 
 
@@ -123,21 +124,22 @@ def prepare_folder(plan: Plan, out: Path, force: bool) -> Path:
     return folder
 
 
-def photo_arguments(plan: Plan, folder: Path) -> dict[str, Any]:
-    """What `batch.photo.PhotoWalk` is made from, as JSON values."""
+def photo_arguments(plan: Plan, folder: Path, cache: Path | None = None) -> dict[str, Any]:
+    """What `batch.photo.PhotoWalk` is made from, as JSON values; a worker may have another working folder."""
     return {
-        "root": str(plan.root),
+        "root": str(plan.root.absolute()),
         "config": asdict(plan.config),
-        "templates": [str(_template_path(folder, index)) for index in range(len(plan.templates))],
+        "templates": [str(_template_path(folder.absolute(), index)) for index in range(len(plan.templates))],
         "names": [mask.template for mask in plan.masks],
         "hashes": [mask.sha256 for mask in plan.masks],
+        "cache": None if cache is None else str(cache.absolute()),
     }
 
 
 def part_form(plan: Plan) -> PartForm:
     """What all parts of `plan` have in common."""
     return PartForm(
-        root=str(plan.root),
+        root=str(plan.root.absolute()),
         side=plan.config.side,
         masked=tuple(spectrum for spectrum in SPECTRA if plan.config.masks(spectrum)),
         keep_clean=plan.config.keep_clean,

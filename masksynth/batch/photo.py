@@ -18,10 +18,11 @@ from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.datasets.reading import read_at
-from masksynth.detect import load_detector
+from masksynth.detect import Detector, load_detector
 from masksynth.errors import BatchError, NoFaceError, PhotoError, ShapeError
 from masksynth.photos import Photo
 from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.reconstruct.cache import as_kept
 from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_box, detection_of_points
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
@@ -34,7 +35,13 @@ class PhotoWalk:
     """
 
     def __init__(
-        self, root: str, config: dict[str, Any], templates: list[str], names: list[str], hashes: list[str]
+        self,
+        root: str,
+        config: dict[str, Any],
+        templates: list[str],
+        names: list[str],
+        hashes: list[str],
+        cache: str | None = None,
     ) -> None:
         read = []
         for path, name, sha256 in zip(templates, names, hashes, strict=True):
@@ -42,21 +49,23 @@ class PhotoWalk:
             if template.sha256 != sha256:
                 raise BatchError(f"{path}: the template '{name}' was changed since the plan was made.")
             read.append(template)
-        self._prepare(Path(root), BatchConfig(**config), read)
+        self._prepare(Path(root), BatchConfig(**config), read, None if cache is None else Path(cache))
 
     @classmethod
-    def of_plan(cls, plan: Plan) -> PhotoWalk:
-        """For use in this process."""
+    def of_plan(cls, plan: Plan, cache: Path | None = None) -> PhotoWalk:
+        """For use in this process; `cache` is a folder that keeps reconstructions."""
         self = cls.__new__(cls)
-        self._prepare(plan.root, plan.config, plan.templates)
+        self._prepare(plan.root.absolute(), plan.config, plan.templates, cache)
         return self
 
-    def _prepare(self, root: Path, config: BatchConfig, templates: Sequence[Template]) -> None:
+    def _prepare(
+        self, root: Path, config: BatchConfig, templates: Sequence[Template], cache: Path | None = None
+    ) -> None:
         cv2.setNumThreads(1)
         self.root, self.config, self.templates = root, config, templates
         self.composer = Composer(ComposeConfig(**config.compose))
         self.detector = load_detector(config.detector)
-        self.reconstructor = load_reconstructor(config.reconstructor)
+        self.reconstructor = load_reconstructor(config.reconstructor, cache=cache)
         self.seconds: dict[str, float] = {}
         self.clock: Callable[[], float] = time.perf_counter
 
@@ -65,7 +74,7 @@ class PhotoWalk:
         with self._timed("decode"):
             read = self._read(photo)
         with self._timed("find face"):
-            face = self._face(read.rgb, photo)
+            face = self._face(read.pixels, photo)
         if photo.slots[0].mask == UNMASKED:
             with self._timed("align"):
                 crop, landmarks = clean_crop(
@@ -97,7 +106,7 @@ class PhotoWalk:
                 ) from None
             raise
 
-    def _face(self, rgb: Photo8, photo: PlannedPhoto) -> Reconstruction:
+    def _face(self, pixels: Photo8, photo: PlannedPhoto) -> Reconstruction:
         """The face that the data set means: at its eyes, points or box where it ships any, else the largest.
 
         With ``given`` "fallback" the place that it ships stands in where the detector finds no face there; with
@@ -110,16 +119,16 @@ class PhotoWalk:
             except ShapeError as error:  # eyes in one spot and the like
                 dropped.append(str(error))
         if place is None:
-            faces, reasons = find_faces(rgb, self.detector, self.reconstructor)
+            faces, reasons = self._find(pixels, self.detector)
             if not faces:
                 raise NoFaceError("; ".join(dict.fromkeys(reasons + dropped)) or "no face found")
             return faces[0]
-        sources = [self.detector, GivenFaces([place])]
+        sources: list[Detector] = [self.detector, GivenFaces([place])]
         if self.config.given == "always":
             sources.reverse()
         elsewhere: list[Reconstruction] = []
         for source in sources:
-            faces, reasons = find_faces(rgb, source, self.reconstructor)
+            faces, reasons = self._find(pixels, source)
             dropped += reasons
             faces.sort(key=lambda face: _distance(face, place))
             if faces and (source is not self.detector or _distance(faces[0], place) < 1):
@@ -128,6 +137,11 @@ class PhotoWalk:
         if not elsewhere:
             raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
         return elsewhere[0]
+
+    def _find(self, pixels: Photo8, source: Detector) -> tuple[list[Reconstruction], list[str]]:
+        """Faces as a cache would give them back, so that one changes no byte."""
+        faces, reasons = find_faces(pixels, source, self.reconstructor)
+        return as_kept(faces), reasons
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

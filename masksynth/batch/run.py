@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from masksynth.batch.assemble import Assembled, DamagedPartError, assemble
+from masksynth.batch.assemble import Assembled, DamagedPartError, assemble, kind_of_reason
 from masksynth.batch.folder import PHOTO_FUNCTION, Job, is_done, open_job
 from masksynth.batch.locks import Heartbeat
 from masksynth.batch.part import part_path
@@ -34,10 +34,10 @@ class Summary:
     next_line: str  # what to type next
 
     def reasons(self) -> Counter[str]:
-        """Reasons of skipping, values in brackets left out, with how many photos each has."""
+        """Kinds of reasons of skipping, with how many photos each has."""
         if self.content is None:
             return Counter()
-        return Counter(item.reason.split(" (")[0] for item in self.content.skipped)
+        return Counter(kind_of_reason(item.reason) for item in self.content.skipped)
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def run_plan(
     max_skipped: float = 0.05,
     command: str = "",
     progress: Progress | None = None,
+    cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
 ) -> Summary:
@@ -121,6 +122,8 @@ def run_plan(
         Of photos that may be skipped before the file is marked incomplete.
     command : str
         As typed; written into the file.
+    cache : folder, optional
+        Keeps reconstructions, so that another run on the same photos costs no network. It changes no byte.
     function : "module:name"
         Makes the function over photos in each worker, called with `arguments` (JSON values).
 
@@ -138,7 +141,7 @@ def run_plan(
     begun = time.monotonic()
     if is_done(plan, out, force):
         return _summary(plan, out, None, 0, begun)
-    job = open_job(plan, out, force=force, function=function, arguments=arguments)
+    job = open_job(plan, out, force=force, function=function, arguments=arguments, cache=cache)
     with Heartbeat() as heartbeat, only_run(job.folder / "run.lock", heartbeat, out):
         done_here = 0
         for attempt in range(REPAIRS + 1):
@@ -162,6 +165,7 @@ def run_share(
     share: tuple[int, int],
     workers: int | None = None,
     progress: Progress | None = None,
+    cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
 ) -> Share:
@@ -182,7 +186,7 @@ def run_share(
     mine = list(range(number - 1, plan.parts, of))
     if is_done(plan, out, False):
         return Share(len(mine), 0, plan.parts, 0, time.monotonic() - begun)
-    job = open_job(plan, out, function=function, arguments=arguments)
+    job = open_job(plan, out, function=function, arguments=arguments, cache=cache)
     wanted = [k for k in job.missing() if k in set(mine)]
     with Heartbeat() as heartbeat:
         photos = _do_parts(job, wanted, LocalRunner(workers), heartbeat, progress)

@@ -83,7 +83,7 @@ def part_task(job: Job, k: int, refused: Mapping[int, str]) -> dict[str, Any]:
     photos = job.plan.part(k)
     return {
         "k": k,
-        "path": str(part_path(job.folder, k)),
+        "path": str(part_path(job.folder, k).absolute()),  # a worker may have another working folder
         "photos": [encode_photo(photo) for photo in photos],
         "refused": {photo.number: refused[photo.number] for photo in photos if photo.number in refused},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +15,15 @@ import click
 
 from masksynth.batch.config import COMPRESSIONS, CROPS, GIVEN, MASK_SPECTRA, BatchConfig
 from masksynth.cli.datasets import scan_options, scan_settings
-from masksynth.cli.options import PATH, force_option, seed_option, vary_option
+from masksynth.cli.options import (
+    PATH,
+    cache_option,
+    detector_option,
+    force_option,
+    reconstructor_option,
+    seed_option,
+    vary_option,
+)
 from masksynth.compose.config import RENDERS, ComposeConfig
 from masksynth.errors import ConfigError, OutputError
 
@@ -57,13 +66,14 @@ _OPTIONS = (
         "--compression", type=click.Choice(COMPRESSIONS), default=DEFAULTS.compression, show_default=True,
         help="What is packed in the file; masks packs alpha and touched alone.",
     ),
-    click.option("--detector", default=DEFAULTS.detector, show_default=True, help="What finds the faces."),
+    detector_option,
     click.option(
         "--given", type=click.Choice(GIVEN), default=DEFAULTS.given, show_default=True,
         help="When eyes, points or boxes that the data set ships say where the face is: where the detector finds none "
         "there, in its place, or never.",
     ),
-    click.option("--reconstructor", default=DEFAULTS.reconstructor, show_default=True, help="What makes them 3D."),
+    reconstructor_option,
+    cache_option,
     click.option(
         "--part-size", type=int, default=DEFAULTS.part_size, show_default=True,
         help="Photos of a part: what is done again, at most, where a worker is killed.",
@@ -107,6 +117,7 @@ def apply_dataset(
     part: str | None = None,
     assemble: bool = False,
     scheduler: str | None = None,
+    cache: Path | None = None,
     **settings: Any,
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
@@ -144,7 +155,7 @@ def apply_dataset(
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
-        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force)
+        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force, cache)
         if export is not None:
             _export(out, export, force)
         return code
@@ -167,6 +178,7 @@ def _run(
     max_skipped: float,
     strict: bool,
     force: bool,
+    cache: Path | None,
 ) -> int:
     from masksynth.batch import assemble_plan, run_plan, run_share
     from masksynth.cli.progress import Progress
@@ -174,7 +186,7 @@ def _run(
     typed = shlex.join(["masksynth", *sys.argv[1:]])
     with Progress() as progress:
         if share is not None:
-            done = run_share(plan, out, share=share, workers=workers, progress=progress)
+            done = run_share(plan, out, share=share, workers=workers, progress=progress, cache=cache)
             click.echo(
                 f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} parts are done, {done.done_here:,} now "
                 f"({done.photos:,} photos in {done.seconds:.1f} s). When all tasks are done, --assemble joins them."
@@ -198,6 +210,7 @@ def _run(
                 max_skipped=allowed,
                 command=typed,
                 progress=progress,
+                cache=cache,
             )
     for line in summary_lines(plan, summary):
         click.echo(line)
@@ -269,14 +282,21 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
         f"{size:,.0f} MB"
     ]
     if content.skipped:
-        reasons = "; ".join(f"{count:,} {reason}" for reason, count in summary.reasons().most_common())
-        lines.append(f"without a row: {reasons}")
-    probes = {name: parts["nir_probe"] for name, parts in content.missing.items() if parts["nir_probe"]}
-    if probes:
-        lines.append("missing probes: " + ", ".join(f"{name} {count:,}" for name, count in sorted(probes.items())))
+        lines.append(f"without a row: {_counted(summary.reasons())}; each with its reason in /skipped")
+        for name, parts in sorted(content.missing.items()):
+            lost = [f"{part} {reasons.total():,} ({_counted(reasons)})" for part, reasons in parts.items() if reasons]
+            if lost:
+                lines.append(f"  missing in {name}: {'; '.join(lost)}")
     rate = summary.done_here / max(summary.seconds, 1e-9)
     lines.append(f"{summary.done_here:,} photos in {summary.seconds:.1f} s, {rate:.0f} photos/s")
     return [*lines, f"next: {summary.next_line}"]
+
+
+def _counted(reasons: Counter[str], most: int = 5) -> str:
+    """The commonest reasons with their numbers of photos."""
+    shown = [f"{count:,} {reason}" for reason, count in reasons.most_common(most)]
+    rest = reasons.total() - sum(count for _, count in reasons.most_common(most))
+    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])
 
 
 def _skipped_here(summary: Summary) -> int:
@@ -337,8 +357,16 @@ def _share(text: str) -> tuple[int, int]:
 
 def _find_networks(config: BatchConfig, fetch: bool) -> None:
     """Here, once, so that no worker has to; a task of a job array fetches nothing."""
+    from masksynth.detect import DETECTORS
+    from masksynth.reconstruct import RECONSTRUCTORS
     from masksynth.weights import NETWORKS, locate
 
+    for name, known, what in (
+        (config.detector, DETECTORS, "detector"),
+        (config.reconstructor, RECONSTRUCTORS, "reconstructor"),
+    ):
+        if name not in known:
+            raise ConfigError(f"{name}: no such {what}. Known are {', '.join(known)}.")
     for network in NETWORKS:
         if network.name in (config.detector, config.reconstructor):
             locate(network.name, fetch=fetch)

@@ -36,6 +36,7 @@ class Progress:
         self._task: Any = None
         self._what, self._total, self._done, self._earlier = "", 0, 0, 0
         self._begun = self._next_line = time.monotonic()
+        self._first: tuple[float, int] | None = None  # when the first step was done, and how many were done then
         self._gap = FIRST_LINE_S
 
     def __enter__(self) -> Progress:
@@ -51,6 +52,7 @@ class Progress:
         self._end()
         self._what, self._total, self._done, self._earlier = what, total, done, done
         self._begun = time.monotonic()
+        self._first = None
         self._gap = FIRST_LINE_S
         self._next_line = self._begun + self._gap
         if self._bar:
@@ -60,6 +62,8 @@ class Progress:
 
     def advance(self, steps: int = 1) -> None:
         """So many steps more are done; negative where some have to be done again."""
+        if self._first is None:
+            self._first = (time.monotonic(), self._done + steps)
         self._done += steps
         if self._rich is not None:
             self._rich.update(self._task, completed=self._done, rate=self._rate_text())
@@ -77,8 +81,11 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Steps a second since `begin`."""
-        return (self._done - self._earlier) / max(time.monotonic() - self._begun, 1e-9)
+        """Steps a second since the first one was done, since starting up says nothing of the rest."""
+        begun, done = self._first or (self._begun, self._earlier)
+        if self._done == done:
+            begun, done = self._begun, self._earlier
+        return (self._done - done) / max(time.monotonic() - begun, 1e-9)
 
     def _end(self, finished: bool = True) -> None:
         if self._rich is not None:

@@ -64,7 +64,7 @@ def command(
         refuse_existing(path, force)
     source = read_photo(photo)
     finder = chosen_detector(detector, photo, landmarks, box)
-    faces, dropped = find_faces(source.rgb, finder, load_reconstructor(reconstructor, cache=cache))
+    faces, dropped = find_faces(source.pixels, finder, load_reconstructor(reconstructor, cache=cache))
     for reason in dropped:
         click.echo(f"{photo}: {reason}", err=True)
     if not faces:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from masksynth.arrays import Detection, Photo8, Reconstruction
 from masksynth.detect import Detector, check_rgb
 from masksynth.errors import ConfigError, NoFaceError
@@ -49,33 +51,40 @@ def load_reconstructor(name: str = "facemesh", *, cache: Path | None = None) -> 
     raise ConfigError(f"{name}: no such reconstructor. Known are {', '.join(RECONSTRUCTORS)}.")
 
 
-def find_faces(rgb: Photo8, detector: Detector, reconstructor: Reconstructor) -> tuple[list[Reconstruction], list[str]]:
+def find_faces(
+    pixels: Photo8, detector: Detector, reconstructor: Reconstructor
+) -> tuple[list[Reconstruction], list[str]]:
     """Every face of a picture, reconstructed.
 
     Parameters
     ----------
-    rgb : (H, W, 3) uint8
+    pixels : (H, W, 3) or (H, W) uint8
+        One channel is repeated for the networks.
 
     Returns
     -------
     faces : largest first; each face once, though a detector may have found it twice
     dropped : one reason for each detection that gave no face
     """
-    check_rgb(rgb)
     cache = getattr(reconstructor, "cache", None)
-    if cache is not None:
-        path = cache.path(rgb, detector, reconstructor)
-        found: tuple[list[Reconstruction], list[str]] | None = cache.load(path)
-        if found is None:
-            found = _find_faces(rgb, detector, reconstructor)
-            cache.store(path, *found)
-        return found
-    return _find_faces(rgb, detector, reconstructor)
+    if cache is None:
+        return _find_faces(pixels, detector, reconstructor)
+    from masksynth.reconstruct.cache import as_kept
+
+    path = cache.path(pixels, detector, reconstructor)
+    kept: tuple[list[Reconstruction], list[str]] | None = cache.load(path)
+    if kept is None:
+        faces, dropped = _find_faces(pixels, detector, reconstructor)
+        cache.store(path, faces, dropped)
+        kept = as_kept(faces), dropped
+    return kept
 
 
 def _find_faces(
-    rgb: Photo8, detector: Detector, reconstructor: Reconstructor
+    pixels: Photo8, detector: Detector, reconstructor: Reconstructor
 ) -> tuple[list[Reconstruction], list[str]]:
+    rgb = np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+    check_rgb(rgb)
     faces: list[Reconstruction] = []
     dropped: list[str] = []
     for detection in detector.detect(rgb):

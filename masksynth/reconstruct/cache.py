@@ -1,30 +1,33 @@
 """Keeping reconstructions, so that a second mask on the same photo costs no network.
 
-One file a photo, named by a hash of the picture, the detector, the reconstructor and their settings. Of Face Mesh its
-468 points are kept, of others the positions on the layout's face as 16-bit numbers over their range: a few thousandths
-of a pixel. Everything else follows from these.
+One file a photo, named by a hash of the picture, the detector, the reconstructor and their settings: a digest, then
+safetensors. Of Face Mesh its 468 points are kept, of others the positions on the layout's face as 16-bit numbers over
+their range: a few thousandths of a pixel. Everything else follows from these.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import json
-import zipfile
+import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
 
 from masksynth import __version__
 from masksynth.arrays import Box, Detection, Photo8, Reconstruction
 from masksynth.errors import MasksynthError, OutputError
-from masksynth.files import write_bytes
 from masksynth.reconstruct.uv_layout import face_region
 
-FORM = "masksynth-faces/1"
+FORM = "masksynth-faces/2"
 LEVELS = 65535
+DIGEST = 32  # bytes of SHA-256, in front of what it is of
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -40,33 +43,51 @@ class FaceCache:
         self._folder = folder
         self.hits = self.misses = 0
 
-    def path(self, rgb: Photo8, detector: Any, reconstructor: Any) -> Path:
-        """Where the faces of this picture are kept, or would be."""
+    def path(self, pixels: Photo8, detector: Any, reconstructor: Any) -> Path:
+        """Where the faces of this picture, (H, W) or (H, W, 3), are kept, or would be."""
         # `settings` tells apart two of one name: weights, precision, faces given by the user.
-        words = [FORM, __version__, str(rgb.shape)]
+        words = [FORM, __version__, str(pixels.shape)]
         words += [f"{part.name}:{getattr(part, 'settings', '')}" for part in (detector, reconstructor)]
-        digest = hashlib.blake2b("\x1f".join(words).encode(), digest_size=20)
-        digest.update(np.ascontiguousarray(rgb).data)
-        name = digest.hexdigest()
-        return self._folder / name[:2] / f"{name[2:]}.npz"
+        digest = hashlib.sha256("\x1f".join(words).encode())
+        digest.update(np.ascontiguousarray(pixels).data)
+        name = digest.hexdigest()[:40]
+        return self._folder / name[:2] / f"{name[2:]}.faces"
 
     def load(self, path: Path) -> tuple[list[Reconstruction], list[str]] | None:
         """What was kept there; None where there is nothing or it is damaged."""
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-                found = _unpacked({name: stored[name] for name in stored.files})
-        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile, MasksynthError):
+            data = path.read_bytes()
+            if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+                raise ValueError("the digest differs")
+            found = _unpacked(safetensors.load(data[DIGEST:]))
+        except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError, MasksynthError):
             self.misses += 1
             return None
         self.hits += 1
         return found
 
     def store(self, path: Path, faces: list[Reconstruction], dropped: list[str]) -> None:
-        """Keep what was found; a picture without a face is kept too."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **_packed(faces, dropped))  # type: ignore[arg-type]
-        path.parent.mkdir(exist_ok=True)
-        write_bytes(path, buffer.getvalue())
+        """Keep what was found; a picture without a face is kept too.
+
+        The file appears whole, but is not flushed to the disk: what a power loss takes is found out by its digest.
+        """
+        data = safetensors.save(_packed(faces, dropped))
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            temporary.write_bytes(hashlib.sha256(data).digest() + data)
+            os.replace(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise OutputError(f"{path}: could not be written ({error.strerror or error}).") from error
+
+
+def as_kept(faces: list[Reconstruction]) -> list[Reconstruction]:
+    """The faces as a folder would give them back: Face Mesh's as they are, others to a few thousandths of a pixel."""
+    if all(face.mesh is not None for face in faces):
+        return faces
+    return _unpacked(_packed(faces, []))[0]
 
 
 def _packed(faces: list[Reconstruction], dropped: list[str]) -> Arrays:

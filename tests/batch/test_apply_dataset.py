@@ -60,6 +60,11 @@ def test_a_data_set_becomes_one_file(generated_casia: Path, tmp_path: Path, monk
     assert "next: masksynth train-hsst masked.h5" in text
     assert "1 listed, but there is no file of that name" in text
     assert "1 is damaged or cut short" in text
+    lost = {line.split(":")[0]: line for line in text.splitlines() if line.startswith("  missing in ")}
+    with open_store("masked.h5") as store:
+        for name in store.protocols:
+            for part, items in store.protocol(name).missing.items():
+                assert (f"{part} {len(items)} (" in lost.get(f"  missing in {name}", "")) == bool(items)
     with open_store("masked.h5") as store:
         assert store.attrs["dataset"] == "casia"
         assert store.attrs["command"] == "masksynth apply --dataset casia"

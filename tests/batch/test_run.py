@@ -18,7 +18,7 @@ from masksynth.batch import Summary, assemble_plan, run_plan, run_share
 from masksynth.batch.folder import parts_folder
 from masksynth.batch.locks import try_lock
 from masksynth.errors import BatchError, ConfigError, OutputError
-from masksynth.store import open_store, verify_store
+from masksynth.store import PARTS, open_store, verify_store
 
 NAMES = [f"{i:02d}" for i in range(4)]
 Run = Callable[..., Summary]
@@ -127,7 +127,8 @@ def test_skipped_and_absent_photos_are_accounted_for(tmp_path: Path, run: Run) -
         "unforeseen error": 8,
         "listed, but there is no file of that name": 8,
     }
-    assert summary.content.missing["fold01"] == {"nir_train": 6, "vis_train": 6, "nir_probe": 6, "vis_gallery": 6}
+    each = {"no face found": 2, "unforeseen error": 2, "listed, but there is no file of that name": 2}
+    assert summary.content.missing["fold01"] == dict.fromkeys(PARTS, each)
     with open_store(out) as store:
         assert len(store.skipped) == 24
         protocol = store.protocol("fold01")

@@ -41,7 +41,7 @@ def test_second_time_costs_no_network_and_gives_the_same(face, tmp_path):
     assert (cached.cache.hits, cached.cache.misses) == (1, 1)
     assert not dropped
     same(first[0], again[0])
-    files = list((tmp_path / "new" / "cache").glob("*/*.npz"))
+    files = list((tmp_path / "new" / "cache").glob("*/*.faces"))
     assert len(files) == 1
     assert files[0].stat().st_size < 8000
 
@@ -73,7 +73,7 @@ def test_map_of_another_reconstructor_is_kept_to_a_hundredth_of_a_pixel(face, tm
     positions = position_map_from_mesh(face.mesh.astype(np.float32)).positions
     made = reconstruction_of_positions(positions, Box(1, 2, 3, 4), 0.75)
     cache = FaceCache(tmp_path)
-    path = tmp_path / "ab" / "x.npz"
+    path = tmp_path / "ab" / "x.faces"
     cache.store(path, [made], ["one was dropped"])
     assert path.stat().st_size < 270_000
     faces, dropped = cache.load(path)
@@ -88,7 +88,7 @@ def test_map_of_another_reconstructor_is_kept_to_a_hundredth_of_a_pixel(face, tm
 def test_damaged_file_is_made_anew(face, tmp_path, damage):
     cached, detector = load_reconstructor(cache=tmp_path), load_detector()
     first, _ = find_faces(face.rgb, detector, cached)
-    file = next(tmp_path.glob("*/*.npz"))
+    file = next(tmp_path.glob("*/*.faces"))
     good = file.read_bytes()
     file.write_bytes(damage)
     same(first[0], find_faces(face.rgb, detector, cached)[0][0])
