@@ -31,6 +31,11 @@ def user_weights() -> Path:
     return _user_folder("weights", "user_cache_path")
 
 
+def user_kernels() -> Path:
+    """Where compiled kernels are kept if they cannot stand beside their source; see compiled.py."""
+    return _user_folder("kernels", "user_cache_path")
+
+
 def user_templates() -> Path:
     """The user's own template library."""
     return _user_folder("templates", "user_data_path")

@@ -167,8 +167,8 @@ def assemble(
 
 
 def kind_of_reason(reason: str) -> str:
-    """A reason of skipping without what differs from photo to photo: words in brackets are left out, numbers are N."""
-    words = re.sub(r"( at)? \(.*", "", reason, flags=re.DOTALL)
+    """What is alike in such reasons: the first sentence, without brackets and with N for each number."""
+    words = re.sub(r"(( at)? \(|\. ).*|\.$", "", reason, flags=re.DOTALL)
     return re.sub(r"\d+(?:[.,]\d+)*", "N", words)
 
 

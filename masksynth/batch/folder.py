@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from masksynth.batch.locks import at_work, holder_of
 from masksynth.batch.part import PartForm, part_path
 from masksynth.batch.plan import Plan
-from masksynth.errors import ConfigError, OutputError, StoreError
+from masksynth.errors import ConfigError, MasksynthError, OutputError, StoreError
 from masksynth.files import write_bytes
 from masksynth.store import SPECTRA, open_store
 from masksynth.template import save_template
@@ -99,6 +100,8 @@ def prepare_folder(plan: Plan, out: Path, force: bool) -> Path:
     ------
     ConfigError
         If it holds parts of another plan and they may not be thrown away.
+    BatchError
+        If they may, but another run is at work on them.
     """
     folder = parts_folder(out)
     marker = folder / "plan.json"
@@ -109,6 +112,10 @@ def prepare_folder(plan: Plan, out: Path, force: bool) -> Path:
                     f"{folder}: holds parts of another plan, from a run that was not finished. Finish it with the same "
                     "command as then, remove the folder, or use --force to start anew."
                 )
+            for lock in folder.glob("*.lock"):
+                holder = holder_of(lock)
+                if holder is not None:
+                    raise at_work(out, holder)
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
         if _plan_of(marker) is None:
@@ -118,7 +125,7 @@ def prepare_folder(plan: Plan, out: Path, force: bool) -> Path:
             values = {"plan_sha256": plan.sha256, "parts": plan.parts, "config": asdict(plan.config)}
             write_bytes(marker, json.dumps(values, indent=1).encode())
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, MasksynthError):
             raise
         raise OutputError(f"{folder}: could not be written ({error.strerror or error}).") from error
     return folder

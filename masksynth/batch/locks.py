@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from masksynth.errors import OutputError
+from masksynth.errors import BatchError, OutputError
 
 HEARTBEAT_S = 15.0
 STALE_S = 120.0  # eight heartbeats: a share may hang for a while
@@ -32,6 +32,7 @@ class Holder:
     host: str
     pid: int
     started: str  # of the process, as the system counts; tells a new process of the same number from the old
+    space: str = ""  # in which its number counts: containers of one host count for themselves
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -39,7 +40,7 @@ class Holder:
 
 def this_process() -> Holder:
     """The holder that this process would be."""
-    return Holder(socket.gethostname(), os.getpid(), _started(os.getpid()))
+    return Holder(socket.gethostname(), os.getpid(), _started(os.getpid()), _space())
 
 
 class Lock:
@@ -87,6 +88,20 @@ def try_lock(path: Path) -> Lock | Holder:
             if allowed and _read(path) == holder and _stale(path, holder):
                 path.unlink(missing_ok=True)
     return _read(path) or Holder("another host", 0, "")
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Who holds the lock `path`, if anybody alive does."""
+    holder = _read(path)
+    return holder if holder is not None and not _stale(path, holder) else None
+
+
+def at_work(out: Path, holder: Holder) -> BatchError:
+    """What to say where `holder` is alive and at work on `out`."""
+    elsewhere = "" if holder.host == socket.gethostname() else f" If it is dead, its lock lapses after {STALE_S:.0f} s."
+    return BatchError(
+        f"{out}: {holder} is already at work on it. Wait for it, or end it, and use the same command.{elsewhere}"
+    )
 
 
 class Heartbeat:
@@ -151,13 +166,13 @@ def _read(path: Path) -> Holder | None:
         return None
     try:
         values = json.loads(text)
-        return Holder(str(values["host"]), int(values["pid"]), str(values["started"]))
+        return Holder(str(values["host"]), int(values["pid"]), str(values["started"]), str(values.get("space", "")))
     except (ValueError, KeyError, TypeError):
         return Holder("", 0, "")  # created and not yet written, or its writer died in between
 
 
 def _stale(path: Path, holder: Holder) -> bool:
-    if holder.host == socket.gethostname():
+    if holder.host == socket.gethostname() and holder.space == _space():
         return _started(holder.pid) != holder.started
     return _age(path) > (TAKEOVER_S if not holder.host else STALE_S)
 
@@ -193,6 +208,13 @@ def _taking_over(path: Path) -> Iterator[bool]:
         yield True
     finally:
         gate.unlink(missing_ok=True)
+
+
+def _space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

@@ -18,6 +18,7 @@ from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.datasets.reading import read_at
+from masksynth.datasets.recordio import split_place
 from masksynth.detect import Detector, load_detector
 from masksynth.errors import BatchError, NoFaceError, PhotoError, ShapeError
 from masksynth.photos import Photo
@@ -99,9 +100,11 @@ class PhotoWalk:
         try:
             return read_at(self.root, photo.path)
         except PhotoError:
-            if not self.root.is_dir():  # not this photo's fault: the share is gone
+            place = split_place(photo.path)
+            gone = _gone(self.root, self.root / (place[0] if place else photo.path))
+            if gone is not None:  # not this photo's fault: the share went away, or somebody tidies up
                 raise BatchError(
-                    f"{self.root}: the folder of the data set is gone. What is done is kept; use the same command to "
+                    f"{gone}: was there when the run began and is gone. What is done is kept; use the same command to "
                     "go on when it is back."
                 ) from None
             raise
@@ -150,6 +153,16 @@ class PhotoWalk:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - begun
+
+
+def _gone(*places: Path) -> Path | None:
+    """The first that is not there, or whose file system does not answer."""
+    for place in places:
+        try:
+            place.stat()
+        except OSError:
+            return place
+    return None
 
 
 def _seed(seed: int, photo: str, place: int) -> int:

@@ -53,6 +53,9 @@ class Parts(Protocol):
     def failed(self, k: int) -> None:
         """The worker that had part `k` died: give it back."""
 
+    def name(self, number: int) -> str:
+        """What people call the photo `number`."""
+
     def refuse(self, number: int, reason: str) -> None:
         """Skip the photo `number` from now on."""
 
@@ -70,8 +73,16 @@ class Pool:
         self._deaths: Counter[int] = Counter()
         self._idle_deaths: Counter[int | None] = Counter()
 
-    def run(self, parts: Parts, advance: Callable[[int], None] = lambda _: None) -> None:
-        """Do all parts; `advance` is told of photos as they are done, negative where a part has to be done again.
+    def run(
+        self,
+        parts: Parts,
+        advance: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Do all parts.
+
+        `advance` is told of photos as they are done, negative where a part has to be done again; `say` of workers that
+        died.
 
         Raises
         ------
@@ -88,7 +99,7 @@ class Pool:
                         time.sleep(WAIT_S)  # what is left is with another run
                     continue
                 for key, _ in self._selector.select(timeout=WAIT_S):
-                    self._hear(self._workers[key.fd], parts, advance)
+                    self._hear(self._workers[key.fd], parts, advance, say)
         finally:
             self.close()
 
@@ -118,10 +129,11 @@ class Pool:
         self._selector.register(worker.descriptor, selectors.EVENT_READ)
         return worker
 
-    def _hear(self, worker: _Worker, parts: Parts, advance: Callable[[int], None]) -> None:
+    def _hear(self, worker: _Worker, parts: Parts, advance: Callable[[int], None], say: Callable[[str], None]) -> None:
         messages = worker.receive()
         if messages is None:
-            self._bury(worker, parts, advance)
+            advance(-worker.seen)
+            say(self._bury(worker, parts))
             return
         for message in messages:
             if "at" in message:
@@ -137,22 +149,26 @@ class Pool:
                 kind = getattr(errors, message["kind"], MasksynthError)
                 raise kind(message["fault"])
 
-    def _bury(self, worker: _Worker, parts: Parts, advance: Callable[[int], None]) -> None:
-        """A worker died: say why, note the photo it was at, give its part back."""
+    def _bury(self, worker: _Worker, parts: Parts) -> str:
+        """A worker died: note the photo it was at, give its part back; what to tell of it."""
         self._selector.unregister(worker.descriptor)
         del self._workers[worker.descriptor]
         how = worker.how_it_ended()
-        advance(-worker.seen)
+        told = f"a worker process ended ({how})"
         if worker.photo is None:
             self._idle_deaths[worker.part] += 1
             if self._idle_deaths[worker.part] >= DEATHS_IDLE:
                 raise BatchError(f"Worker processes end, but not at a photo ({how}). {worker.last_words()}".strip())
         else:
             self._deaths[worker.photo] += 1
+            told += f" at {parts.name(worker.photo)}"
             if self._deaths[worker.photo] >= DEATHS_A_PHOTO:
                 parts.refuse(worker.photo, f"the process died at this photo {DEATHS_A_PHOTO} times ({how})")
+                told += ", which is skipped from now on"
         if worker.part is not None:
             parts.failed(worker.part)
+            told += f"; part {worker.part} is done again"
+        return f"{told}."
 
 
 class _Worker:

@@ -89,7 +89,7 @@ class LocalRunner:
 
     def __call__(self, job: Job, parts: list[int], heartbeat: Heartbeat, progress: Progress) -> None:
         with LockedParts(job, parts, heartbeat) as work:
-            Pool(min(self.workers, len(parts)), job.setup, job.folder).run(work, progress.advance)
+            Pool(min(self.workers, len(parts)), job.setup, job.folder).run(work, progress.advance, progress.say)
 
 
 def run_plan(

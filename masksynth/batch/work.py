@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from masksynth.batch.folder import Job
-from masksynth.batch.locks import Heartbeat, Holder, Lock, try_lock
+from masksynth.batch.locks import Heartbeat, Holder, Lock, at_work, try_lock
 from masksynth.batch.part import part_path
 from masksynth.batch.plan import encode_photo
-from masksynth.errors import BatchError
 
 RETRY_S = 1.0  # between looks for parts that another run holds
 
@@ -71,6 +70,9 @@ class LockedParts:
         self._open = {k: None, **self._open}
         self._retry_at = 0.0
 
+    def name(self, number: int) -> str:
+        return next(photo.path for photo in self._job.plan.photos if photo.number == number)
+
     def refuse(self, number: int, reason: str) -> None:
         self._refused[number] = reason
 
@@ -105,7 +107,7 @@ def only_run(path: Path, heartbeat: Heartbeat, out: Path) -> Iterator[None]:
     """Hold the lock `path` for a whole run on `out`. Raises BatchError that names who holds it."""
     lock = try_lock(path)
     if isinstance(lock, Holder):
-        raise BatchError(f"{out}: {lock} is already at work on it. Wait for it, or end it, and use the same command.")
+        raise at_work(out, lock)
     heartbeat.keep(lock)
     try:
         yield

@@ -149,7 +149,8 @@ def apply_dataset(
     for note in faces.notes:
         click.echo(f"note: {note}", err=True)
     plan = make_plan(faces, chosen_templates(named, vary, config.seed), config)
-    _find_networks(config, fetch=share is None)
+    if not assemble:
+        _find_networks(config, fetch=share is None)
     if dry_run:
         _echo_preview(plan, out, workers)
         return 0

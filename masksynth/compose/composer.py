@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+import masksynth.compiled  # noqa: F401 - before the kernels
 from masksynth.arrays import Matrix, Photo8, PositionMap, Reconstruction, Spectrum
 from masksynth.compose import _kernels
 from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear

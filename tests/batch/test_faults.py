@@ -19,7 +19,7 @@ from batch_cases import datasets_of, plan_of
 
 from masksynth.batch import Summary
 from masksynth.batch.folder import parts_folder
-from masksynth.errors import MasksynthError, OutputError
+from masksynth.errors import BatchError, OutputError
 
 NAMES = [f"{i:02d}" for i in range(4)]
 Run = Callable[..., Summary]
@@ -109,9 +109,12 @@ def test_a_data_set_that_vanishes_ends_the_run_and_is_not_skipped(tmp_path: Path
 
     plan = plan_of(tmp_path / "data", NAMES)
     walk = PhotoWalk.of_plan(plan)
-    shutil.rmtree(tmp_path / "data")
-    with pytest.raises(MasksynthError, match="the folder of the data set is gone"):
+    (tmp_path / "data" / plan.photos[0].path).unlink()  # the folder of a share that was unmounted is there and empty
+    with pytest.raises(BatchError, match=rf"{plan.photos[0].path}: was there when the run began and is gone"):
         walk(plan.photos[0])
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(BatchError, match="data: was there when the run began and is gone"):
+        walk(plan.photos[1])
 
 
 @pytest.mark.slow

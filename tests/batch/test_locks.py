@@ -37,7 +37,9 @@ def test_a_lock_of_a_dead_process_of_this_host_is_taken_over_at_once(tmp_path: P
 
 def test_a_new_process_of_the_same_number_does_not_hold_an_old_lock(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
-    path.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": "1"}))
+    path.write_text(
+        json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "space": locks._space()})
+    )
     assert isinstance(try_lock(path), Lock)
 
 
@@ -52,6 +54,15 @@ def test_a_lock_of_another_host_is_taken_over_when_it_gives_no_sign_of_life(
     assert isinstance(result, Lock) == taken
     if not taken:
         assert str(result) == "process 7 on elsewhere"
+
+
+def test_a_container_of_this_host_is_not_taken_for_dead(tmp_path: Path) -> None:
+    """Its processes have numbers of their own, so that looking for one says nothing."""
+    path = tmp_path / "a.lock"
+    path.write_text(json.dumps({"host": socket.gethostname(), "pid": 1 << 30, "started": "1", "space": "pid:[1]"}))
+    assert isinstance(try_lock(path), Holder)
+    os.utime(path, (time.time() - locks.STALE_S - 5,) * 2)
+    assert isinstance(try_lock(path), Lock)
 
 
 def test_an_empty_lock_is_taken_over_after_a_while(tmp_path: Path) -> None:
@@ -86,7 +97,7 @@ def test_the_heartbeat_renews_and_gives_back(tmp_path: Path, monkeypatch: pytest
 
 def test_many_processes_after_one_stale_lock_get_it_once(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
-    path.write_text(json.dumps({"host": socket.gethostname(), "pid": 1 << 30, "started": "1"}))
+    path.write_text(json.dumps({"host": socket.gethostname(), "pid": 1 << 30, "started": "1", "space": locks._space()}))
     code = (
         "import time; from masksynth.batch.locks import *; from pathlib import Path\n"
         f"lock = try_lock(Path({str(path)!r})); print(type(lock).__name__, flush=True); input()"

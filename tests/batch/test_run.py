@@ -15,7 +15,7 @@ import pytest
 from batch_cases import datasets_of, plan_of
 
 from masksynth.batch import Summary, assemble_plan, run_plan, run_share
-from masksynth.batch.folder import parts_folder
+from masksynth.batch.folder import parts_folder, prepare_folder
 from masksynth.batch.locks import try_lock
 from masksynth.errors import BatchError, ConfigError, OutputError
 from masksynth.store import PARTS, open_store, verify_store
@@ -221,6 +221,17 @@ def test_a_second_run_on_the_same_output_is_refused_by_name(tmp_path: Path, run:
         run(plan, out, workers=1)
     lock.release()  # type: ignore[union-attr]
     run(plan, out, workers=1)
+
+
+def test_force_does_not_throw_away_what_another_run_is_at_work_on(tmp_path: Path, run: Run) -> None:
+    plan, other = plan_of(tmp_path / "data", NAMES), plan_of(tmp_path / "data", NAMES, seed=5)
+    out = tmp_path / "m.h5"
+    folder = prepare_folder(plan, out, force=False)
+    lock = try_lock(folder / "00001.lock")
+    with pytest.raises(BatchError, match=rf"process {os.getpid()} on .* is already at work on it"):
+        run(other, out, workers=1, force=True)
+    lock.release()  # type: ignore[union-attr]
+    run(other, out, workers=1, force=True)
 
 
 def test_a_damaged_part_is_made_again(tmp_path: Path, run: Run) -> None:

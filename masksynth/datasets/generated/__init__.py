@@ -3,6 +3,7 @@
 ``identity(seed, number)`` is a person, ``draw_view(rng, spectrum)`` a moment, ``render_face`` the photo of both.
 """
 
+import masksynth.compiled  # noqa: F401 - before the kernels
 from masksynth.datasets.generated.camera import GeneratedPhoto, render_face
 from masksynth.datasets.generated.identity import Identity, identity
 from masksynth.datasets.generated.look import Expression, Light, View, draw_view
