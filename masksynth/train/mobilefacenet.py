@@ -102,8 +102,13 @@ class MobileFaceNet(nn.Module):
         return features
 
 
-def features_of_unit_length(net: nn.Module, images: Tensor, amp: bool = False) -> Tensor:
-    """(N, 3, S, S) → (N, D) float32 of length 1; with `amp` the network itself computes in bfloat16."""
+def features(net: nn.Module, images: Tensor, amp: bool = False) -> Tensor:
+    """(N, 3, S, S) → (N, D) float32 of any length; with `amp` the network itself computes in bfloat16."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
-        features = net(images)
-    return F.normalize(features.float())
+        z: Tensor = net(images)
+    return z.float()
+
+
+def features_of_unit_length(net: nn.Module, images: Tensor, amp: bool = False) -> Tensor:
+    """(N, 3, S, S) → (N, D) float32 of length 1; see `features`."""
+    return F.normalize(features(net, images, amp))

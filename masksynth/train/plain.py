@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from masksynth.train.batches import ImageTensors
 from masksynth.train.config import PlainConfig
-from masksynth.train.losses import CosineClassifier, batch_triplet, margin_loss
-from masksynth.train.mobilefacenet import features_of_unit_length
+from masksynth.train.losses import CosineClassifier, FeatureQuality, batch_triplet, margin_loss
+from masksynth.train.mobilefacenet import features
 
 
 class Plain(nn.Module):
@@ -23,6 +24,7 @@ class Plain(nn.Module):
         self.config = config
         self.probe = probe
         self.head = None if config.loss == "triplet" else CosineClassifier(config.dimensions, identities)
+        self.quality = FeatureQuality() if config.loss == "adaface" else None
         self.train()
 
     def trained(self, phase: str) -> list[dict[str, Any]]:
@@ -34,13 +36,15 @@ class Plain(nn.Module):
     def loss(self, batch: ImageTensors, phase: str) -> tuple[Tensor, dict[str, Tensor | float]]:
         """The loss of a batch, and what to log."""
         c, y = self.config, batch.identity
-        x = features_of_unit_length(self.probe, batch.pixels, c.amp == "bf16")  # (B, D)
+        z = features(self.probe, batch.pixels, c.amp == "bf16")  # (B, D)
+        x = F.normalize(z)
         if self.head is None:
             nir = batch.is_nir if c.cross_modal else None
             loss, active = batch_triplet(x, y, m=c.loss_margin, mining=c.mining, nir=nir)
             return loss, {"active": active}
         cosines = self.head(x)  # (B, C)
-        loss = margin_loss(cosines, y, loss=c.loss, s=c.loss_scale, m=c.loss_margin)
+        quality = None if self.quality is None else self.quality(z)
+        loss = margin_loss(cosines, y, loss=c.loss, s=c.loss_scale, m=c.loss_margin, quality=quality)
         with torch.no_grad():
             positive = cosines.gather(1, y[:, None])
             negative = cosines.scatter(1, y[:, None], -2.0).amax(1)
