@@ -19,7 +19,7 @@ from masksynth.arrays import Alpha, Reconstruction, Spectrum
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
-from masksynth.extract.judge import find_face, judge
+from masksynth.extract.judge import find_face, judge, judge_mask, judge_outline
 from masksynth.extract.texture import Field, View, unwrap_view
 from masksynth.photos import Photo, read_photo, spectrum_of
 from masksynth.reconstruct import load_reconstructor
@@ -101,14 +101,16 @@ def extract_template(
             segmentation = given_segmentation(segmentations[k], photo.rgb)
         else:
             segmentation = _segmented(photo, face, config.segmenter)
+        warnings += judge_mask(photo, segmentation)
         views.append(View(photo, face, segmentation))
 
     spectrum = spectrum_of(photos[0].pixels, config.spectrum)
     seen = [unwrap_view(view, config.size, spectrum, config.even_light) for view in views]
     try:
-        filled, origin = fill_hidden(merge(seen))
+        filled, origin, stray = fill_hidden(merge(seen))
     except SegmentationError as error:
         raise SegmentationError(f"{photos[0].source}: {error}") from None
+    warnings += judge_outline(photos[0], float((filled.alpha > 0.5).mean()), stray)
     rgba = continued(np.dstack([np.clip(filled.colour, 0, 1), filled.alpha]).astype(np.float32))
     name = name or name_from(photos[0].source.stem)
     check_layout(rgba[..., 3], str(photos[0].source))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from masksynth.arrays import UV_SIZE
 from masksynth.errors import SegmentationError
+from masksynth.extract.outline import fit_outline
 from masksynth.extract.texture import FACING, Field, Unwrapped
 from masksynth.template.format import surface
 
 LEGIBLE = 0.38  # cosine from which on a texel's colour is taken as it is
-PRIOR_WEIGHT = 0.03  # of where masks reach at all, against 1 of a texel seen well
+EDGE_TEXELS = 1.5  # width of the soft edge, in texels of the 256 layout
 MIN_SHOWN = 0.03  # share of the layout that must show mask
 
 
@@ -46,13 +46,14 @@ def merge(seen: Sequence[Unwrapped]) -> Unwrapped:
     return Unwrapped(colour, alpha, weight, trust)
 
 
-def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
+def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float], float]:
     """What the pose hid: mirrored from the other side, then continued from the surroundings.
 
-    The outline comes from the photo where it is seen well, from the other side where that is better, and from where
-    masks reach at all where neither is; a texel seen edge-on counts for little. It is smoothed by a texel or two.
+    The outline comes from the photo where it is seen well, from the other side where that is better, and is that of
+    masks at large where neither is (see `masksynth.extract.outline`).
 
-    Returns the filled texture and the shares of the mask's texels that were measured, mirrored and continued.
+    Returns the filled texture, the shares of the mask's texels that were measured, mirrored and continued, and the share
+    of the outline that strays from what masks look like.
     """
     texel = len(seen.alpha) / UV_SIZE
     own = seen.trust
@@ -64,13 +65,11 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
             f"{100 * MIN_SHOWN:.0f} % are needed."
         )
 
-    v, u = (np.mgrid[: len(own), : len(own)] + 0.5) / texel - 0.5
-    prior = _reach(u, v)
-    sure = own + 0.7 * other + PRIOR_WEIGHT
-    rough = (own * seen.alpha + 0.7 * other * seen.alpha[:, ::-1] + PRIOR_WEIGHT * prior) / sure
-    near, far = (_spread(rough, sure, sigma * texel) for sigma in (1.2, 6.0))
-    trust = np.clip(gaussian_filter(sure, texel), 0, 1)
-    alpha = _outline(near * trust + far * (1 - trust), texel) * surface(len(own))
+    # The other side's word counts where it is seen better.
+    sure = own + 0.7 * other
+    rough = np.where(sure > 1e-6, (own * seen.alpha + 0.7 * other * seen.alpha[:, ::-1]) / np.maximum(sure, 1e-6), 0.5)
+    outline = fit_outline(rough, np.clip(sure, 0, 1))
+    alpha = np.clip(0.5 + outline.inside / EDGE_TEXELS, 0, 1) * surface(len(own))
 
     # Its colour is read where the place is less sure too: a print is better slanted than mirrored.
     mask = seen.alpha > 0.9
@@ -92,33 +91,7 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float]]:
         "mirrored": round(float(mirrored.sum() / count), 4),
         "continued": round(float((worn & ~known).sum() / count), 4),
     }
-    return Unwrapped(colour, alpha, seen.weight, seen.trust), origin
-
-
-def _reach(u: Field, v: Field) -> Field:
-    """How likely masks reach a texel (u, v); it decides only where the photo shows nothing: jaw, cheek, throat."""
-    x = np.abs(u - 127.5)
-    top = np.interp(x, (0, 10, 30, 60, 90, 120), (74, 79, 93, 108, 116, 140))
-    bottom = np.interp(x, (0, 30, 60, 85, 120), (229, 225, 211, 190, 160))
-    across = np.clip((92 - x) / 16 + 0.5, 0, 1)
-    return np.clip((v - top) / 14 + 0.5, 0, 1) * np.clip((bottom - v) / 16 + 0.5, 0, 1) * across
-
-
-def _spread(values: Field, weight: Field, sigma: float) -> Field:
-    """Weighted mean of the neighbourhood."""
-    return gaussian_filter(values * weight, sigma) / np.maximum(gaussian_filter(weight, sigma), 1e-9)
-
-
-def _outline(alpha: Field, texel: float) -> Field:
-    """One piece with a smooth outline and an edge a texel wide, from a rough alpha."""
-    region = gaussian_filter(alpha, 1.5 * texel) > 0.5
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
-    if count > 2:
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        region = np.concatenate([[False], areas > 0.1 * areas.max()])[labels]
-    inside = distance_transform_edt(region) - distance_transform_edt(~region)  # a texel's centre is half a texel in
-    inside = gaussian_filter(inside, 1.2 * texel)
-    return np.clip(0.5 + inside / 1.5, 0, 1)
+    return Unwrapped(colour, alpha, seen.weight, seen.trust), origin, outline.stray
 
 
 def _continued_smoothly(colour: Field, known: npt.NDArray[np.bool_]) -> Field:

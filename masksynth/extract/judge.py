@@ -12,12 +12,18 @@ from masksynth.detect import Detector
 from masksynth.errors import NoFaceError, TemplateError
 from masksynth.photos import Photo
 from masksynth.reconstruct import Reconstructor, find_faces
+from masksynth.segment import Segmentation
 
 SMALL_PX = 48.0  # interocular distance below which a template comes out coarse: a warning
 TOO_SMALL_PX = 22.0  # and below which it is refused
 TURNED_DEG = 40.0  # yaw beyond which half of the mask is mirrored: a warning
 TOO_TURNED_DEG = 75.0
 UPSIDE_DOWN_DEG = 100.0  # roll beyond which a face stands on its head
+UNSURE = 0.80  # score of the segmentation below which it is asked to look
+CUT = 0.25  # of the square root of its area that a mask may lie along the photo's edge
+SPOILT = 0.10  # share of the mask that may be overexposed or black
+SMALL_COVER = 0.13  # of the layout; generated masks cover 0.15 to 0.55
+STRAY = 0.15  # share of the outline seen that may stray from what masks look like
 BLURRED = 0.010  # sharpness (see `sharpness`) below which the photo counts as blurred: a warning
 
 
@@ -86,6 +92,52 @@ def judge(photo: Photo, face: Reconstruction) -> list[str]:
     if sharp < BLURRED:
         warnings.append(f"{photo.source}: is blurred (sharpness {sharp:.3f}; from {BLURRED:.3f} on edges are clear).")
     return warnings
+
+
+def judge_mask(photo: Photo, segmentation: Segmentation) -> list[str]:
+    """What makes the mask in a photo a poor source, one sentence each."""
+    warnings = []
+    if segmentation.score < UNSURE:
+        warnings.append(
+            f"{photo.source}: it is not sure that this is a mask (score {segmentation.score:.2f}; from {UNSURE:.2f} on "
+            "there is little doubt). Look at the preview."
+        )
+    inside = segmentation.alpha > 0.5
+    count = int(inside.sum())
+    if count == 0:
+        return warnings
+    edge = np.concatenate([inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]])
+    cut = float(edge.sum() / np.sqrt(count))
+    if cut > CUT:
+        warnings.append(
+            f"{photo.source}: the mask is cut off: {int(edge.sum())} px of it lie along the photo's edge. What is beyond "
+            "is continued from its surroundings."
+        )
+    for what, spoilt in (
+        ("overexposed", (photo.rgb[inside] >= 252).all(axis=1)),
+        ("black", (photo.rgb[inside] <= 3).all(axis=1)),
+    ):
+        if spoilt.mean() > SPOILT:
+            warnings.append(
+                f"{photo.source}: {100 * spoilt.mean():.0f} % of the mask is {what}, where its cloth cannot be seen "
+                f"(more than {100 * SPOILT:.0f} %)."
+            )
+    return warnings
+
+
+def judge_outline(photo: Photo, cover: float, stray: float) -> list[str]:
+    """A sentence where the outline that was found is not that of a mask; `cover` is its share of the layout."""
+    if cover < SMALL_COVER:
+        return [
+            f"{photo.source}: the mask found covers {100 * cover:.0f} % of the layout, less than masks do (from "
+            f"{100 * SMALL_COVER:.0f} %). Look at the preview; --segmentation takes an outline that you drew."
+        ]
+    if stray <= STRAY:
+        return []
+    return [
+        f"{photo.source}: {100 * stray:.0f} % of the outline found is not like a mask's (a hand, hair, something of the "
+        "same colour?) and was replaced. Look at the preview; --segmentation takes an outline that you drew."
+    ]
 
 
 def sharpness(photo: Photo, face: Reconstruction) -> float:

@@ -20,6 +20,13 @@ Field = npt.NDArray[np.floating]
 FACING = 0.22  # cosine between a texel's normal and the camera below which it is not read: 77 degrees
 WELL_SEEN = 0.65  # cosine from which on a texel's place is trusted fully
 RIM = (0.02, 0.07)  # interocular distances within the head's outline, from no trust to full, that bare skin is seen
+RIM_PX, RIM_TEXELS = (
+    1.6,
+    4.0,
+)  # of the photo, but of the 256 layout at most: so near its edge a mask's colour is not read
+TEXELS_PER_INTEROCULAR = 99.0
+SIDES_TEXELS = 12.0  # of the 256 layout: what differs between left and right over more than this is light ...
+SIDES_STRAY = 0.12  # ... where its logarithm is within about this of its neighbours'; else a print
 BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
 
 
@@ -63,14 +70,18 @@ def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) ->
     read = np.asarray(cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float64)
     texture: Field = read[..., :3]
     cover: Field = read[..., 3]
-    # Colour is that of the mask alone: half-covered texels at its edge take that of the nearest fully covered one.
+    # Colour is that of the mask alone: texels at its edge, where skin shines in, take that of the nearest within.
+    texels_per_px = TEXELS_PER_INTEROCULAR / face.interocular
+    rim = max(1.0, min(RIM_PX * texels_per_px, RIM_TEXELS)) * size / UV_SIZE
     full = (cover > 0.97) & (weight > 0)
-    full = full & (distance_transform_edt(full) > size / UV_SIZE) if full.any() else full
     if full.any():
+        within_mask = distance_transform_edt(full) > rim
+        full = within_mask if within_mask.any() else full
         rows, columns = distance_transform_edt(~full, return_distances=False, return_indices=True)
         texture = np.asarray(texture[rows, columns])
     if even_light > 0 and full.any():
         texture = _evened(texture, full * weight, face, size, even_light)
+        texture = _sides_evened(texture, full * weight, even_light)
     # That a texel shows mask is believed by how well it is seen. That it shows none is believed only within the head's
     # outline: beyond, it shows what is behind the head.
     sure_mask = np.clip((weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
@@ -136,6 +147,30 @@ def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, shar
     shading = basis @ fit
     shading = np.clip(shading - np.average(shading[chosen], weights=weight[chosen]), -0.9, 0.9) * share
     return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading)[..., None], 0, 1) ** (1 / 2.2)
+
+
+def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
+    """The texture with what makes its left side brighter or of another colour than its right one, over wide patches,
+    divided out.
+
+    Masks are about the same on both sides; prints are not, and are told by how far they stray from their surroundings.
+    """
+    level = np.log(np.clip(np.clip(texture, 0, 1) ** 2.2, 2e-3, 1))
+    half = len(texture) // 2
+    both = np.minimum(weight, weight[:, ::-1])[:, :half]  # each half by itself: along the middle there may be a fold
+    known, step = np.where(both > 0.05, both, 0.0)[..., None], (level - level[:, ::-1])[:, :half]
+    if not known.any():
+        return texture
+    sigma = (SIDES_TEXELS * len(texture) / UV_SIZE,) * 2 + (0,)
+    trusted, smooth = known, np.zeros_like(step)
+    for _ in range(4):
+        smooth = gaussian_filter(trusted * step, sigma, mode="nearest") / (
+            gaussian_filter(trusted, sigma, mode="nearest") + 0.02
+        )
+        off = np.abs(step - smooth).max(axis=2, keepdims=True)
+        trusted = known / (1 + (off / SIDES_STRAY) ** 2)
+    shading = np.clip(np.hstack([smooth, -smooth[:, ::-1]]) / 2, -0.7, 0.7) * share
+    return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading), 0, 1) ** (1 / 2.2)
 
 
 def _resized(values: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float32]:

@@ -507,6 +507,8 @@ def draw_lit(
                 t = min(max((size - one) * np.float32(3.0) - one, zero), one)
                 if low == top:
                     t = zero
+                elif t == one:  # the coarser level alone
+                    low, t = low + 1, zero
                 across = sides[low]
                 scale = np.float32(across) * np.float32(1.0 / 256.0)
                 k, fu, fv = bilinear_place((u + half) * scale - half, (v + half) * scale - half, across)

@@ -82,16 +82,16 @@ class Shape:
     down: Field  # 0 at the upper edge, 1 at the lower
 
 
+def outline_of(design: MaskDesign) -> npt.NDArray[np.float64]:
+    """(N, 2) places (u, v) around `design` as it is worn; its corners are not rounded."""
+    worn = _edges(design)
+    return np.concatenate([*worn[:3], np.concatenate(worn[3:])[::-1]])
+
+
 def shape_of(design: MaskDesign) -> Shape:
     """The outline of `design` as it is worn."""
-    top, side, bottom = (_curve(points) for points in _HALVES[design.kind])
-    scale = design.width
-    top, side, bottom = (curve * (scale, 1.0) for curve in (top, side, bottom))
-    reach = float(max(top[:, 0].max(), side[:, 0].max()))
-    worn = [_worn(curve, sign, reach, design) for sign in (1, -1) for curve in (top, side, bottom)]
-    right, left = np.concatenate(worn[:3]), np.concatenate(worn[3:])
-    polygon = np.concatenate([right, left[::-1]])
-    inside = _signed_distance(polygon, design.size, _ROUNDING.get(design.kind, 2.0))
+    worn = _edges(design)
+    inside = signed_distance(outline_of(design), design.size, _ROUNDING.get(design.kind, 2.0))
 
     ticks = (np.arange(design.size) + 0.5) * UV_SIZE / design.size - 0.5
     u, v = (grid.astype(np.float32) for grid in np.meshgrid(ticks, ticks))
@@ -127,6 +127,13 @@ def _curve(points: list[tuple[float, float]], steps: int = 24) -> npt.NDArray[np
     return np.vstack([*pieces, knots[-1:]])
 
 
+def _edges(design: MaskDesign) -> list[npt.NDArray[np.float64]]:
+    """Upper edge, side and lower edge of the right half, then of the left, from the middle outwards and back."""
+    halves = [_curve(points) * (design.width, 1.0) for points in _HALVES[design.kind]]
+    reach = float(max(halves[0][:, 0].max(), halves[1][:, 0].max()))
+    return [_worn(curve, sign, reach, design) for sign in (1, -1) for curve in halves]
+
+
 def _worn(curve: npt.NDArray[np.float64], sign: int, reach: float, design: MaskDesign) -> npt.NDArray[np.float64]:
     """One half in the layout, after sliding and tilting; the lower edge stays under the chin when the upper slides."""
     x, v = curve[:, 0], curve[:, 1]
@@ -136,7 +143,7 @@ def _worn(curve: npt.NDArray[np.float64], sign: int, reach: float, design: MaskD
     return np.stack([MIDDLE_U + sign * x, tilted], axis=1)
 
 
-def _signed_distance(polygon: npt.NDArray[np.float64], size: int, rounding: float) -> Field:
+def signed_distance(polygon: npt.NDArray[np.float64], size: int, rounding: float) -> Field:
     """(size, size), texels of the 256 layout; convex corners are rounded to a radius of `rounding`."""
     fine = size * SUPERSAMPLING
     scale = fine / UV_SIZE

@@ -57,7 +57,7 @@ def test_round_trip_keeps_the_outline(yaw: float, least: float) -> None:
     truth = load_template("surgical-blue").resized(256)
     photo, alpha, face = worn(yaw=yaw)
     view = MaskView(photo, face, given_segmentation(alpha, photo.rgb))
-    filled, _ = fill_hidden(unwrap_view(view, 256, "vis", 1.0))
+    filled, _, _ = fill_hidden(unwrap_view(view, 256, "vis", 1.0))
     assert overlap(filled.alpha, truth.alpha) > least
 
 
@@ -116,6 +116,47 @@ def test_side_light_is_divided_out() -> None:
     assert slope(1.0) < 0.5 * slope(0.0)
 
 
+def test_a_side_lit_mask_has_no_darker_side() -> None:
+    """A lamp from the side in the scene, and one of a warm colour: left and right of the template are alike."""
+    view = View(interocular=110.0)
+    clean = render_face(identity(0, 3), view, "vis", (480, 480)).pixels
+    faces, _ = find_faces(clean, load_detector(), load_reconstructor())
+    made = compose(clean, faces[0], load_template("cloth-navy"), "vis", ComposeConfig(relief=False))
+    fold = np.where(np.arange(480) < faces[0].landmarks68[33, 0], [[1.0], [0.9], [0.8]], [[0.5], [0.55], [0.6]])
+    lit = np.rint(made.image * fold.T[None]).astype(np.uint8)
+    photo = Photo(lit, Path("lit.png"))
+    template = extract_template([photo], segmentations=[(made.alpha / 255).astype(np.float32)]).template
+    linear = template.rgba[..., :3] ** 2.2
+    left, right = (linear[130:190, part].mean(axis=(0, 1)) for part in (slice(70, 110), slice(146, 186)))
+    assert np.abs(np.log(left / right)).max() < 0.25  # the photo's own: 1.5 in red, 1.1 in green
+
+
+def test_a_hand_before_the_mask_leaves_no_notch() -> None:
+    truth = load_template("kn95-white").resized(256)
+    alpha = truth.alpha.astype(float).copy()
+    v, u = np.mgrid[:256, :256]
+    hand = (np.abs(u - 150) < 11) & (v > 150)
+    alpha[hand] = 0
+    seen = np.ones((256, 256))
+    filled, _, stray = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), alpha, seen, seen))
+    assert overlap(filled.alpha, truth.alpha) > 0.95
+    assert (filled.alpha[hand & (truth.alpha > 0.5)] > 0.5).mean() > 0.9
+    assert 0.02 < stray < 0.2
+
+
+def test_what_the_photo_shows_of_the_mask_is_judged() -> None:
+    photo, alpha, face = worn()
+    left = int(face.landmarks68[33, 0])
+    cut = dataclasses.replace(photo, pixels=np.ascontiguousarray(photo.pixels[:, : left + 30]))
+    made = extract_template([cut], segmentations=[np.ascontiguousarray(alpha[:, : left + 30])])
+    assert any("the mask is cut off: " in warning for warning in made.warnings)
+    bright = dataclasses.replace(photo, pixels=np.where(alpha[..., None] > 0.5, np.uint8(255), photo.pixels))
+    warnings = extract_template([bright], segmentations=[alpha]).warnings
+    assert any("100 % of the mask is overexposed" in warning for warning in warnings)
+    chin = alpha * (np.arange(480)[:, None] > face.landmarks68[57, 1] + 8)
+    assert any("of the layout" in warning for warning in extract_template([photo], segmentations=[chin]).warnings)
+
+
 def test_only_what_the_head_does_not_hide_is_visible() -> None:
     seen, _ = visibility(extracted(yaw=35.0).views[0].face, 256)
     left, right = seen[100:180, 30:60].mean(), seen[100:180, 196:226].mean()
@@ -157,11 +198,12 @@ def test_poor_photos_are_refused_or_warned_about_with_the_figure() -> None:
 def test_filling_keeps_what_was_seen() -> None:
     truth = load_template("n95-cup").resized(256)
     weight = np.ones((256, 256))
-    filled, origin = fill_hidden(
+    filled, origin, stray = fill_hidden(
         Unwrapped(truth.rgba[..., :3].astype(float), truth.alpha.astype(float), weight, weight)
     )
     assert overlap(filled.alpha, truth.alpha) > 0.98
     assert origin["measured"] > 0.9
+    assert stray < 0.05
     inside = truth.alpha > 0.99
     assert np.abs(filled.colour - truth.rgba[..., :3])[inside].mean() < 0.02
 
