@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from masksynth.arrays import UV_SIZE
 from masksynth.errors import SegmentationError
@@ -52,8 +52,8 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float], float]:
     The outline comes from the photo where it is seen well, from the other side where that is better, and is that of
     masks at large where neither is (see `masksynth.extract.outline`).
 
-    Returns the filled texture, the shares of the mask's texels that were measured, mirrored and continued, and the share
-    of the outline that strays from what masks look like.
+    Returns the filled texture, the shares of the mask's texels that were measured, mirrored and continued, and the
+    share of the outline that strays from what masks look like.
     """
     texel = len(seen.alpha) / UV_SIZE
     own = seen.trust

@@ -110,8 +110,8 @@ def judge_mask(photo: Photo, segmentation: Segmentation) -> list[str]:
     cut = float(edge.sum() / np.sqrt(count))
     if cut > CUT:
         warnings.append(
-            f"{photo.source}: the mask is cut off: {int(edge.sum())} px of it lie along the photo's edge. What is beyond "
-            "is continued from its surroundings."
+            f"{photo.source}: the mask is cut off: {int(edge.sum())} px of it lie along the photo's edge. What is "
+            "beyond is continued from its surroundings."
         )
     for what, spoilt in (
         ("overexposed", (photo.rgb[inside] >= 252).all(axis=1)),
@@ -135,8 +135,8 @@ def judge_outline(photo: Photo, cover: float, stray: float) -> list[str]:
     if stray <= STRAY:
         return []
     return [
-        f"{photo.source}: {100 * stray:.0f} % of the outline found is not like a mask's (a hand, hair, something of the "
-        "same colour?) and was replaced. Look at the preview; --segmentation takes an outline that you drew."
+        f"{photo.source}: {100 * stray:.0f} % of the outline found is not like a mask's (a hand, hair, something of "
+        "the same colour?) and was replaced. Look at the preview; --segmentation takes an outline that you drew."
     ]
 
 
