@@ -3,8 +3,8 @@ the outlines of masks are.
 
 An outline is its distance from a place on the lower lip in each of `ANGLES` directions. How such distances go together
 (the left side with the right, the upper edge with the sides) is learnt from many generated masks; beyond that an
-outline may differ smoothly from all of them. Both make a Gaussian process, whose mean, given what is seen, is the outline
-(Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, section 2.2).
+outline may differ smoothly from all of them. Both make a Gaussian process, whose mean, given what is seen, is the
+outline (Rasmussen and Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, section 2.2).
 """
 
 from __future__ import annotations
