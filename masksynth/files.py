@@ -1,14 +1,28 @@
-"""Writing files so that nobody ever reads half of one."""
+"""Reading files whole, and writing them so that nobody ever reads half of one."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from masksynth.errors import OutputError
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of the regular file `path`; OSError for anything else, where reading might never begin or never end."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
+        return file.read()
 
 
 @contextlib.contextmanager

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +25,7 @@ from PIL import UnidentifiedImageError
 
 from masksynth.arrays import Photo8, Spectrum
 from masksynth.errors import ConfigError, OutputError, PhotoError
-from masksynth.files import atomic_path
+from masksynth.files import atomic_path, read_bytes
 
 MAX_PIXELS = (
     500_000_000  # 25,000 x 20,000: more than any camera makes; a header that claims more is a decompression bomb
@@ -33,7 +35,61 @@ WHITE_PERCENTILE = 99.9  # of a 16-bit photo's values, taken as white where the 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 JPEG_QUALITY = 95  # where there is no source JPEG whose tables could be kept
 
-_PILLOW_GLOBALS = threading.Lock()
+
+class _Shared:
+    """A change to the whole process that several threads may want at once: the first to enter makes it, the last to
+    leave takes it back."""
+
+    def __init__(self, change: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        self._change, self._lock, self._inside, self._undo = change, threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._undo.enter_context(self._change())
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._undo.close()
+
+
+@contextlib.contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
+    logger, silent = logging.getLogger("PIL"), logging.NullHandler()
+    logger.addHandler(silent)  # where the program at large has no handler, Python would print
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield
+        finally:
+            PillowImage.MAX_IMAGE_PIXELS = limit
+            logger.removeHandler(silent)
+
+
+@contextlib.contextmanager
+def _without_standard_error() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+PILLOW_AT_EASE = _Shared(_without_pillows_limit)
+"""Pillow without its own size limit (ours is checked instead), and without warnings about odd headers, which are
+harmless or end in a PhotoError."""
+_HUSHED = _Shared(_without_standard_error)  # libtiff, libpng and OpenCV print about damage that becomes a PhotoError
 
 
 @dataclass(frozen=True)
@@ -87,14 +143,14 @@ def read_photo(path: Path | str, *, white: float | None = None) -> Photo:
     Raises
     ------
     PhotoError
-        If the file is missing, a folder, not readable, not an image, truncated, below 16 px or claims over 500
+        If the file is missing, a folder, a pipe, not readable, not an image, truncated, below 16 px or claims over 500
         megapixels.
     ConfigError
         If `white` is not above zero.
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except IsADirectoryError:
         raise PhotoError(f"{path}: is a folder, but a photo is wanted. Name the photos in it.") from None
     except FileNotFoundError:
@@ -110,11 +166,18 @@ def decode_photo(data: bytes, source: Path, *, white: float | None = None) -> Ph
         raise ConfigError(f"white must be above 0, got {white}")
     if not data:
         raise PhotoError(f"{source}: the file is empty (0 bytes).")
+    with PILLOW_AT_EASE:
+        return _decode(data, source, white)
+
+
+def _decode(data: bytes, source: Path, white: float | None) -> Photo:
     try:
-        image = _open(data)
+        image = PillowImage.open(io.BytesIO(data))
     except Exception as error:  # a damaged header makes Pillow's plugins raise nearly anything
         raise PhotoError(f"{source}: is not an image that can be read ({_reason(error)}).") from error
-    with image:
+    with image, _HUSHED if image.format == "TIFF" or _is_deep_rgb(image) else contextlib.nullcontext():
+        if image.format == "EPS":  # Pillow would hand it to Ghostscript, which runs it
+            raise PhotoError(f"{source}: is PostScript, a program and not a photo. Convert it to PNG.")
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise PhotoError(
@@ -131,6 +194,7 @@ def decode_photo(data: bytes, source: Path, *, white: float | None = None) -> Ph
         try:
             pixels, notes = _pixels(image, data, white)
             jpeg = _jpeg_settings(image)
+            notes += _left_as_it_is(image)
         except Exception as error:  # likewise for a damaged body
             raise PhotoError(f"{source}: is damaged or cut short ({_reason(error)}).") from error
         return Photo(pixels, source, tuple(notes), jpeg, image.info.get("icc_profile"))
@@ -190,33 +254,21 @@ def write_photo(path: Path | str, pixels: npt.NDArray[np.uint8], *, like: Photo 
             raise OutputError(f"{path}: could not be written ({error}).") from error
 
 
-@contextlib.contextmanager
-def _pillow_at_ease() -> Iterator[None]:
-    """Pillow without its own size limit (ours is checked by the caller) and without warnings about odd headers, which
-    are either harmless or become a PhotoError. Both are global, hence the lock; nothing slow belongs inside."""
-    with _PILLOW_GLOBALS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            PillowImage.MAX_IMAGE_PIXELS = limit
-
-
-def _open(data: bytes) -> PillowImage.Image:
-    with _pillow_at_ease():
-        return PillowImage.open(io.BytesIO(data))
-
-
 def _most_pixels(image: PillowImage.Image, size: int) -> float:
     """The most pixels that `size` bytes of this format can hold, so that a header's lie costs no memory.
 
-    JPEG spends at least one bit on a block of 8 x 8 px; the deflate of PNG packs at most 1032 bytes into one.
+    JPEG spends at least one bit on a block of 8 x 8 px; deflate packs at most 1032 bytes into one; the codes of GIF and
+    LZW, of at most 12 bits, stand for at most 4096 bytes each.
     """
     if image.format in ("JPEG", "MPO"):
         return 8.0 * 64.0 * size
     if image.format == "PNG":
         return 1032.0 * size / (len(image.getbands()) if image.mode in ("RGB", "RGBA") else 1 / 8)
+    if image.format == "GIF":
+        return 4096.0 * 8 / 12 * size
+    if image.format == "TIFF":  # one bit a pixel at the least
+        densest = {"raw": 1.0, "packbits": 64.0, "tiff_lzw": 4096 * 8 / 12, "tiff_adobe_deflate": 1032.0}
+        return 8 * size * densest.get(image.info.get("compression", ""), float("inf"))
     return float("inf")
 
 
@@ -264,11 +316,28 @@ def _pixels(image: PillowImage.Image, data: bytes, white: float | None) -> tuple
     return np.ascontiguousarray(_oriented(pixels, orientation)), notes
 
 
+def _left_as_it_is(image: PillowImage.Image) -> list[str]:
+    """What is in the file and not heeded: further pictures, and a colour space that is not sRGB."""
+    notes = []
+    with contextlib.suppress(Exception):  # damage behind the pixels is no reason to refuse them
+        count = getattr(image, "n_frames", 1)
+        if count > 1 and image.format != "MPO":  # a JPEG's second picture is a thumbnail or a depth map
+            notes.append(f"the first of the {count} pictures in the file is taken")
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "RGBA"):
+        from PIL import ImageCms
+
+        with contextlib.suppress(Exception):
+            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+            if "srgb" not in name.lower().replace(" ", ""):
+                notes.append(f"its colour profile, {name}, is handed on; colours are taken as sRGB")
+    return notes
+
+
 def _orientation(image: PillowImage.Image) -> int:
     """EXIF orientation, 1 to 8; damaged EXIF is no reason to refuse sound pixels."""
     try:
-        with _pillow_at_ease():
-            orientation = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(0x0112, 1)
     except Exception:  # any, as with every damaged header
         return 1
     return orientation if orientation in range(1, 9) else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import struct
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageCms
 
 from masksynth.errors import ConfigError, OutputError, PhotoError
 from masksynth.photos import Photo, decode_photo, is_grey, read_photo, spectrum_of, write_photo
@@ -254,6 +256,25 @@ def test_floating_point_tiff_with_nan_is_read():
     np.testing.assert_array_equal(photo.pixels[10:], scene()[10:, :, 0])
 
 
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_several_pictures_in_a_file_the_first_is_taken_and_that_is_noted(format: str):
+    image = PillowImage.fromarray(scene())
+    data = encoded(image, format, save_all=True, append_images=[image.rotate(90), image.rotate(180)], lossless=True)
+    photo = decode_photo(data, SOURCE)
+    assert "the first of the 3 pictures in the file is taken" in photo.notes
+    assert np.abs(photo.pixels.astype(int) - scene()).mean() < 4
+
+
+def test_a_colour_space_that_is_not_srgb_is_noted():
+    image = PillowImage.fromarray(scene())
+    srgb, other = (ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes() for name in ("sRGB", "LAB"))
+    assert decode_photo(encoded(image, "JPEG", icc_profile=srgb), SOURCE).notes == ()
+    assert decode_photo(encoded(image, "JPEG", icc_profile=b"no profile" * 20), SOURCE).notes == ()
+    notes = decode_photo(encoded(image, "JPEG", icc_profile=other), SOURCE).notes
+    assert len(notes) == 1
+    assert "is handed on; colours are taken as sRGB" in notes[0]
+
+
 @pytest.mark.parametrize("white", [0, -1, float("nan"), float("inf")])
 def test_a_white_that_cannot_be_is_refused(white: float):
     with pytest.raises(ConfigError, match="white must be above 0"):
@@ -462,6 +483,57 @@ def damaged_files(count: int) -> list[bytes]:
                 del data[max(place, 4) :]
         files.append(bytes(data))
     return files
+
+
+@pytest.mark.parametrize("name", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_named_and_not_waited_for(tmp_path: Path, name: str):
+    path = tmp_path / "photo.jpg"
+    if name == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    assert "it is a pipe or a device" in refused(path)
+
+
+def test_postscript_is_not_run():
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 300 300\n%%EndComments\n300 300 scale\n"
+    with pytest.raises(PhotoError, match="is PostScript"):
+        decode_photo(program, SOURCE)
+
+
+def test_a_gif_or_tiff_that_claims_more_than_its_bytes_can_hold_is_refused():
+    gif = encoded(PillowImage.fromarray(scene()), "GIF")
+    lies = [gif[:6] + struct.pack("<HH", 22_000, 22_000) + gif[10:]]
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        tif = encoded(PillowImage.fromarray(scene()), "TIFF", compression=compression)
+        for tag, side in ((256, 56), (257, 40), (278, 40)):
+            for kind in (3, 4):
+                tif = tif.replace(struct.pack("<HHII", tag, kind, 1, side), struct.pack("<HHII", tag, 4, 1, 22_000))
+        lies.append(tif)
+    for lie in lies:
+        with pytest.raises(PhotoError, match=r"claims 22000 x 22000 px in \d+ bytes"):
+            decode_photo(lie, SOURCE)
+
+
+def test_damage_is_told_once_and_not_by_the_libraries_too(capfd: pytest.CaptureFixture[str]):
+    rng = np.random.default_rng(3)
+    image = PillowImage.fromarray(scene())
+    sound = [encoded(image, "TIFF", compression=name) for name in ("tiff_lzw", "tiff_adobe_deflate", "jpeg")]
+    sound += [png(scene().astype(np.uint16) * 257), tiff(scene().astype(np.uint16) * 257)]
+    sound.append(sound[0].replace(struct.pack("<HHII", 277, 3, 1, 3), struct.pack("<HHII", 277, 3, 1, 33)))
+    damaged = [sound[-1]]
+    for data in sound[:-1]:
+        for _ in range(30):
+            changed = bytearray(data)
+            for place in rng.integers(8, len(data), 4):
+                changed[place] = int(rng.integers(256))
+            damaged.append(bytes(changed))
+    for data in damaged:
+        with contextlib.suppress(PhotoError):
+            decode_photo(data, SOURCE)
+    assert capfd.readouterr().err == ""
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 def test_randomly_damaged_files_raise_nothing_but_photo_error():

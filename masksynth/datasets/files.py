@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from masksynth.errors import DatasetError
+from masksynth.files import read_bytes
 
 SUFFIXES = (".jpg", ".bmp", ".png", ".jpeg", ".tif", ".tiff", ".webp")
 """Of image files, compared without regard to case; the order is that of preference where a stem occurs twice."""
@@ -84,7 +85,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         If the file cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise DatasetError(f"{path}: could not be read ({error.strerror or error}).") from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -21,7 +21,7 @@ from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
 from masksynth.extract.judge import find_face, judge, judge_mask, judge_outline
 from masksynth.extract.texture import Field, View, unwrap_view
-from masksynth.photos import Photo, read_photo, spectrum_of
+from masksynth.photos import PILLOW_AT_EASE, Photo, read_photo, spectrum_of
 from masksynth.reconstruct import load_reconstructor
 from masksynth.segment import Segmentation, given_segmentation, segment_mask
 from masksynth.segment.frame import face_frame
@@ -125,7 +125,7 @@ def read_alpha(path: Path) -> Alpha:
     Raises PhotoError as `read_photo` does.
     """
     photo = read_photo(path)
-    with PillowImage.open(path) as image:
+    with PILLOW_AT_EASE, PillowImage.open(path) as image:
         if "A" in image.getbands():
             alpha = np.asarray(ImageOps.exif_transpose(image).getchannel("A"))
             if alpha.min() < 255:

@@ -27,7 +27,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from masksynth.arrays import UV_SIZE, Alpha, Texture
 from masksynth.errors import ShapeError, TemplateError
-from masksynth.files import write_bytes
+from masksynth.files import read_bytes, write_bytes
 
 SIZES = (UV_SIZE, 2 * UV_SIZE)
 LAYOUT = "prnet-256"
@@ -282,7 +282,7 @@ def surface(side: int) -> npt.NDArray[np.bool_]:
 def _open_png(path: Path) -> PillowImage.Image:
     """The PNG, decoded; its size is looked at before anything is unpacked."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise TemplateError(f"{path}: there is no such file.") from None
     except IsADirectoryError:
