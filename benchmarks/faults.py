@@ -32,7 +32,7 @@ from masksynth.batch.assemble import kind_of_reason
 from masksynth.store import open_store, verify_store
 
 TEMPLATES = "surgical-blue,n95-cup,cloth-striped,kn95-white"
-LONGEST_S = 12.0  # from the start of a run, or from a kill, to the next kill
+LONGEST_S = 3.0  # from the start of a run, a kill, or the first lock of a part, to the next kill
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".webp": "WEBP"}
 
 
@@ -67,6 +67,11 @@ def kills(root: Path, count: int, part_size: int) -> bool:
         lost_parts, seen = 0, set[str]()
         process = subprocess.Popen(typed, stderr=subprocess.DEVNULL)
         while sum(done.values()) < count:
+            at_work = chance.random() < 0.7  # most of the time, while workers are at photos
+            while at_work and process.poll() is None:
+                if list((folder / "killed.h5.parts").glob("[0-9]*.lock")):
+                    break
+                time.sleep(0.05)
             time.sleep(chance.uniform(0.0, LONGEST_S))
             if process.poll() is not None:
                 break

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from masksynth.errors import ConfigError
 
-PART_SIZE = 512  # photos of a part: a minute or so of one core, and what a killed worker loses at most
+PART_SIZE = 512  # most photos of a part: seconds of one core, and what a killed worker loses
+LEAST_PART, PARTS_OF_SMALL = 32, 64  # of small data sets: fewer photos a part, so that there are parts for every worker
 MASK_SPECTRA = ("nir", "vis", "both")
 CROPS = ("scaled", "margin")
 COMPRESSIONS = ("none", "masks", "lzf", "gzip")
@@ -31,7 +32,7 @@ class BatchConfig:
     reconstructor: str = "facemesh"
     seed: int = 0
     compression: Literal["none", "lzf", "gzip", "masks"] = "masks"
-    part_size: int = PART_SIZE
+    part_size: int | None = None  # photos of a part; by their number where not given
     compose: Mapping[str, Any] = field(default_factory=dict)  # fields of compose.ComposeConfig other than its defaults
 
     def __post_init__(self) -> None:
@@ -49,7 +50,7 @@ class BatchConfig:
             raise ConfigError(f"compression must be one of {', '.join(COMPRESSIONS)}, got '{self.compression}'")
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, got {self.seed}")
-        if self.part_size < 1:
+        if self.part_size is not None and self.part_size < 1:
             raise ConfigError(f"part_size must be 1 or more, got {self.part_size}")
 
     def masks(self, spectrum: str) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from masksynth import __version__
 from masksynth.arrays import Spectrum
-from masksynth.batch.config import BatchConfig
+from masksynth.batch.config import LEAST_PART, PART_SIZE, PARTS_OF_SMALL, BatchConfig
 from masksynth.batch.masks import Use, deal, split_templates
 from masksynth.datasets import PARTS, FaceDataset, Sample
 from masksynth.errors import DatasetError
@@ -76,11 +76,16 @@ class Plan:
     @property
     def parts(self) -> int:
         """How many parts the photos fall into."""
-        return -(-len(self.photos) // self.config.part_size)
+        return -(-len(self.photos) // self.part_size)
+
+    @property
+    def part_size(self) -> int:
+        """Photos of a part; from the plan alone, never from the number of workers."""
+        return self.config.part_size or min(PART_SIZE, max(LEAST_PART, -(-len(self.photos) // PARTS_OF_SMALL)))
 
     def part(self, k: int) -> tuple[PlannedPhoto, ...]:
         """The photos of part `k`, counted from 0."""
-        return self.photos[k * self.config.part_size : (k + 1) * self.config.part_size]
+        return self.photos[k * self.part_size : (k + 1) * self.part_size]
 
     def rows(self, spectrum: Spectrum) -> int:
         """How many rows there are of a spectrum if no photo is skipped."""

@@ -75,7 +75,7 @@ _OPTIONS = (
     reconstructor_option,
     cache_option,
     click.option(
-        "--part-size", type=int, default=DEFAULTS.part_size, show_default=True,
+        "--part-size", type=int, show_default="by their number, 32 to 512",
         help="Photos of a part: what is done again, at most, where a worker is killed.",
     ),
     click.option("--export", type=PATH, metavar="DIR", help="Also write every crop as a PNG file below DIR."),
@@ -325,7 +325,8 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     from masksynth.batch.run import available_cores
 
     seen = preview(plan)
-    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {plan.parts:,} parts")
+    parts = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
+    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {parts}")
     for spectrum, count in seen.rows.items():
         click.echo(f"  {spectrum.upper()}: {count:,} rows, {seen.masked[spectrum]:,} masked")
     for use, names in seen.templates.items():
@@ -338,14 +339,15 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     if plan.absent:
         click.echo(f"  listed and without a file: {len(plan.absent):,} photos")
     each, skipped = seconds_a_photo(plan, PhotoWalk.of_plan(plan))
-    count = workers or available_cores()
+    count = min(workers or available_cores(), plan.parts)
     size = seen.pixel_bytes / 1e6
     click.echo(
         f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
     )
+    minutes = each * len(plan.photos) / count / 60
     click.echo(
-        f"  about {each * len(plan.photos) / count / 60:,.1f} minutes with {count} processes ({1000 * each:.1f} ms a "
-        f"photo, tried on some, of which {skipped} would be skipped)"
+        f"  about {minutes:,.1f} minutes with {count} process{'es' * (count > 1)} ({1000 * each:.1f} ms a photo, tried "
+        f"on some, of which {skipped} would be skipped)"
     )
 
 

@@ -156,14 +156,17 @@ class FaceMeshReconstructor:
             If the network's presence of a face is below 0.5, however the region is turned.
         """
         check_rgb(rgb)
-        fit = self.look(rgb, region_of_detection(detection))
-        if fit.presence >= MIN_PRESENCE:
-            fit = self._evened(rgb, fit)
+        fit = self.fit(rgb, detection)
         if fit.presence < MIN_PRESENCE:
             raise NoFaceError(
                 f"no face after all at {_place(detection.box)} (presence {fit.presence:.2f}, needs {MIN_PRESENCE:.2f})"
             )
         return reconstruction_of_mesh(fit.points, detection.box, fit.presence)
+
+    def fit(self, rgb: Photo8, detection: Detection) -> MeshFit:
+        """The points alone, however sure the network is of them."""
+        fit = self.look(rgb, region_of_detection(detection))
+        return self._evened(rgb, fit) if fit.presence >= MIN_PRESENCE else fit
 
     def look(self, rgb: Photo8, region: Region) -> MeshFit:
         """The mesh, after a second look where the first gives another region; where all fail, upright, then turned."""

@@ -45,9 +45,10 @@ def verify_store(path: Path | str, *, progress: Callable[[int], None] = lambda _
     problems: list[str] = []
     with open_store(path) as store:
         _check_tables(store, problems)
+        hashes: dict[str, str] = {}
         for spectrum in SPECTRA:
-            _check_rows(store, spectrum, problems, progress)
-        compared = _check_hashes(store, problems)
+            hashes |= _check_rows(store, spectrum, problems, progress)
+        compared = _check_hashes(store, problems, hashes)
         rows = {spectrum: store.count(spectrum) for spectrum in SPECTRA}
         masked = {spectrum: int((store.column(spectrum, "mask") >= 0).sum()) for spectrum in SPECTRA}
     return Verification(Path(path), rows, masked, compared, tuple(problems))
@@ -89,34 +90,40 @@ def _check_tables(store: Store, problems: list[str]) -> None:
                 problems.append(f"protocol {name}: {part} has a photo more than once")
 
 
-def _check_rows(store: Store, spectrum: Spectrum, problems: list[str], progress: Callable[[int], None]) -> None:
+def _check_rows(
+    store: Store, spectrum: Spectrum, problems: list[str], progress: Callable[[int], None]
+) -> dict[str, str]:
+    """Look at columns and images; the hashes of the images, which are read once for both."""
     for name, limit in (("subject", len(store.subjects)), ("mask", len(store.templates))):
         values = store.column(spectrum, name)
         lowest = -1 if name == "mask" else 0
         if len(values) and not lowest <= values.min() <= values.max() < limit:
             problems.append(f"{spectrum}: column '{name}' points outside its table")
-    kinds = store.kinds(spectrum)
+    contents = {kind: ContentHash() for kind in store.kinds(spectrum)}
     untouched_differ = 0
     for start in range(0, store.count(spectrum), BLOCK):
         rows = slice(start, min(start + BLOCK, store.count(spectrum)))
         try:
-            if "touched" in kinds and "clean" in kinds:
-                image, clean = store.images(spectrum, rows), store.images(spectrum, rows, "clean")
-                differs = image != clean
-                if differs.ndim == 4:
-                    differs = differs.any(-1)
-                touched = store.images(spectrum, rows, "touched").astype(bool)
-                drawn = store.images(spectrum, rows, "alpha") > 0
-                untouched_differ += int(((differs | drawn) & ~touched).any((1, 2)).sum())
+            images = {kind: store.images(spectrum, rows, kind) for kind in contents}
         except StoreError as error:
             problems.append(str(error))
-            return
+            return {}
+        for kind, content in contents.items():
+            content.update(images[kind])
+        if "touched" in images and "clean" in images:
+            differs = images["image"] != images["clean"]
+            if differs.ndim == 4:
+                differs = differs.any(-1)
+            untouched = images["touched"] == 0
+            untouched_differ += int(((differs | (images["alpha"] > 0)) & untouched).any((1, 2)).sum())
         progress(rows.stop - rows.start)
     if untouched_differ:
         problems.append(f"{spectrum}: {untouched_differ} masked crops differ from the clean ones in untouched pixels")
+    return {f"{spectrum}/{kind}": content.hexdigest() for kind, content in contents.items()}
 
 
-def _check_hashes(store: Store, problems: list[str]) -> int:
+def _check_hashes(store: Store, problems: list[str], known: Mapping[str, str]) -> int:
+    """Compare the hash of every dataset with what it says; `known` are those computed already."""
     names: list[str] = []
     store.file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     for name in names:
@@ -124,6 +131,10 @@ def _check_hashes(store: Store, problems: list[str]) -> int:
         stated = dataset.attrs.get("sha256")
         if stated is None:
             problems.append(f"'{name}' carries no hash")
+            continue
+        if name in known:
+            if known[name] != str(stated):
+                problems.append(f"'{name}' has other values than were written (its hash differs)")
             continue
         content = ContentHash()
         try:

@@ -116,6 +116,12 @@ def test_a_data_set_without_photos_is_refused(tmp_path: Path) -> None:
         plan_of(tmp_path, ["00"], absent=("00",))
 
 
+@pytest.mark.parametrize(("photos", "size"), [(1, 32), (409, 32), (17_580, 275), (1_000_000, 512)])
+def test_parts_are_small_where_photos_are_few(tmp_path: Path, photos: int, size: int) -> None:
+    plan = plan_of(tmp_path, ["00"], part_size=None)
+    assert replace(plan, photos=plan.photos[:1] * photos).part_size == size
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"side": 8}, {"masks_per_image": 0}, {"mask_spectrum": "uv"}, {"seed": -1}, {"part_size": 0}, {"given": "often"}],
