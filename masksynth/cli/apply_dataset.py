@@ -325,8 +325,8 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     from masksynth.batch.run import available_cores
 
     seen = preview(plan)
-    parts = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
-    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {parts}")
+    count = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
+    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {count}")
     for spectrum, count in seen.rows.items():
         click.echo(f"  {spectrum.upper()}: {count:,} rows, {seen.masked[spectrum]:,} masked")
     for use, names in seen.templates.items():
@@ -339,15 +339,15 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     if plan.absent:
         click.echo(f"  listed and without a file: {len(plan.absent):,} photos")
     each, skipped = seconds_a_photo(plan, PhotoWalk.of_plan(plan))
-    count = min(workers or available_cores(), plan.parts)
+    workers = min(workers or available_cores(), plan.parts)
     size = seen.pixel_bytes / 1e6
     click.echo(
         f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
     )
-    minutes = each * len(plan.photos) / count / 60
+    minutes = each * len(plan.photos) / workers / 60
     click.echo(
-        f"  about {minutes:,.1f} minutes with {count} process{'es' * (count > 1)} ({1000 * each:.1f} ms a photo, tried "
-        f"on some, of which {skipped} would be skipped)"
+        f"  about {minutes:,.1f} minutes with {workers} worker{'s' * (workers > 1)} ({1000 * each:.1f} ms a photo, "
+        f"tried on some, of which {skipped} would be skipped)"
     )
 
 
