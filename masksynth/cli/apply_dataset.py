@@ -325,8 +325,8 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     from masksynth.batch.run import available_cores
 
     seen = preview(plan)
-    count = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
-    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {count}")
+    in_parts = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
+    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {in_parts}")
     for spectrum, count in seen.rows.items():
         click.echo(f"  {spectrum.upper()}: {count:,} rows, {seen.masked[spectrum]:,} masked")
     for use, names in seen.templates.items():
