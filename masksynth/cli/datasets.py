@@ -23,10 +23,34 @@ _CHOICES = (
         "--split-seed", type=click.IntRange(min=0), default=0, show_default=True,
         help="Seed of the split that stands in where none is published.",
     ),
+    click.option(
+        "--split-train", type=click.IntRange(min=1),
+        help="How many identities train in that split; else half, 50 of BUAA-VisNir's 150.",
+    ),
+    click.option(
+        "--gallery", type=click.Choice(["first", "all"]),
+        help="Which VIS photos of a tested person probes are compared with; else as the data set has it.",
+    ),
     click.option("--spectrum", type=click.Choice(["nir", "vis"]), help="Of a folder without folders nir and vis."),
     click.option(
         "--oulu-light", type=click.Choice(["strong", "weak", "dark", "all"]), default="strong", show_default=True,
         help="Oulu-CASIA: the photos of which light.",
+    ),
+    click.option(
+        "--oulu-frames", type=click.IntRange(min=0), default=8, show_default=True,
+        help="Oulu-CASIA: frames of each sequence; 0 for all.",
+    ),
+    click.option(
+        "--oulu-choice", type=click.Choice(["even", "first", "last"]), default="even", show_default=True,
+        help="Oulu-CASIA: which frames.",
+    ),
+    click.option(
+        "--oulu-persons", type=click.IntRange(min=0), nargs=2, default=(10, 30), show_default=True,
+        metavar="OULU CASIA", help="Oulu-CASIA: persons drawn of P001-P050 and of P051-P080 where no list says which.",
+    ),
+    click.option(
+        "--buaa-pairs", type=click.IntRange(min=0), default=9, show_default=True,
+        help="BUAA-VisNir: pairs of each person; 0 for all 14, more than 14 for photos 37 to 40 as well.",
     ),
 )  # fmt: skip
 
@@ -46,8 +70,14 @@ def scan_settings(settings: dict[str, Any]) -> Any:
         "split": "split",
         "variant": "variant",
         "split_seed": "seed",
+        "split_train": "train",
+        "gallery": "gallery",
         "spectrum": "spectrum",
         "oulu_light": "light",
+        "oulu_frames": "frames",
+        "oulu_choice": "frame_choice",
+        "oulu_persons": "persons",
+        "buaa_pairs": "pairs",
     }
     return DatasetOptions(**{field: settings.pop(option) for option, field in names.items() if option in settings})
 

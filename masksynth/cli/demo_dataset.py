@@ -18,10 +18,19 @@ LAYOUTS = ("casia", "oulu", "buaa", "ms1m-rec", "ms1m-list")
 @click.option("--nir-photos", type=click.IntRange(min=1), default=6, show_default=True, help="Of each, about.")
 @click.option("--vis-photos", type=click.IntRange(min=1), default=4, show_default=True, help="Of each, about.")
 @click.option("--yaw", type=click.FloatRange(0, 90), default=25.0, show_default=True, help="Farthest turn, degrees.")
+@click.option("--damaged", is_flag=True, help="With faults, as copies have them; DAMAGE.txt says which.")
 @seed_option
 @force_option
 def command(
-    folder: Path, layout: str, subjects: int, nir_photos: int, vis_photos: int, yaw: float, seed: int, force: bool
+    folder: Path,
+    layout: str,
+    subjects: int,
+    nir_photos: int,
+    vis_photos: int,
+    yaw: float,
+    damaged: bool,
+    seed: int,
+    force: bool,
 ) -> None:
     """Write generated NIR and VIS faces as a data set of a known layout.
 
@@ -37,13 +46,14 @@ def command(
         nir_photos=nir_photos,
         vis_photos=vis_photos,
         yaw=yaw,
+        damaged=damaged,
         seed=seed,
     )
     with Progress(transient=True) as bar:
         task = bar.add_task("photos", total=(subjects + 1) * (nir_photos + vis_photos))
         count = write_demo(folder, config, force=force, progress=lambda: bar.advance(task))
     click.echo(f"{folder}: {count} photos of generated persons in the layout of '{layout}'")
-    if layout.startswith("ms1m"):
-        click.echo(f"next: masksynth datasets check ms1m --root {folder}")
+    if layout.startswith("ms1m") or damaged:
+        click.echo(f"next: masksynth datasets check {layout.partition('-')[0]} --root {folder}")
     else:
         click.echo(f"next: masksynth apply --dataset {layout} --root {folder} --out masked.h5")

@@ -8,29 +8,30 @@ lists a seeded one stands in, and is marked as such.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from masksynth.arrays import Spectrum
-from masksynth.datasets.files import find_root, folders, images
+from masksynth.datasets.files import find_root, folders, images, without_twins
 from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import (
     contradictions,
     lists_in,
     protocol_from_split,
     read_split,
-    seeded_halves,
-    split_by_subject,
+    seeded_protocol,
 )
 from masksynth.datasets.trees import cut_tree, natural, part_folders, spectrum_folders, walk_spectra
-from masksynth.datasets.types import FaceDataset, Protocol, Sample
+from masksynth.datasets.types import FaceDataset, Protocol, Sample, named_only
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, PhotoError
 from masksynth.photos import Photo, read_photo
 
 TRAIN = 50  # persons of 150
-NEVER = 28  # files with higher numbers are of neither list
+PAIRED = 28  # files with higher numbers are no pairs
+VIS_AGAIN = range(37, 41)  # visible photos, whatever their parity; what 29 to 36 show is not known
 GREY = 3.0  # mean difference of the channels, of 255, below which a photo has no colour
 LOOKED_AT = 12  # photos of each parity, spread over the persons
 WANTED = "folders named by numbers with 1.bmp, 2.bmp and so on in them, or NIR and VIS with such folders"
@@ -39,7 +40,7 @@ WANTED = "folders named by numbers with 1.bmp, 2.bmp and so on in them, or NIR a
 def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     """Scan the copy of BUAA-VisNir at or near `root`.
 
-    The samples are the first `options.pairs` pairs of each person.
+    The samples are the first `options.pairs` pairs of each person, or the photos that lists name.
 
     Raises
     ------
@@ -51,24 +52,29 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     faults: list[str] = []
     gallery = options.gallery or "first"
     if part_folders(root):
-        return cut_tree("buaa", root, gallery, notes)
-    samples = _sorted_tree(root, options) if len(spectrum_folders(root)) == 2 else _mixed_tree(root, options, notes)
+        return cut_tree("buaa", root, gallery, options, notes)
     source = options.split or (root if lists_in(root) else None)
+    split = None if source is None else read_split(source)
+    by_photo = split is not None and bool(split.paths)
+    mixed = len(spectrum_folders(root)) < 2
+    pairs = None if by_photo else options.pairs
+    on_disk: int | None
+    samples, on_disk = _mixed_tree(root, pairs, notes) if mixed else _sorted_tree(root, pairs, notes)
     protocol: Protocol
-    if source is not None:
+    if split is not None:
         notes.append(f"The split is that of {source}.")
-        protocol = protocol_from_split(read_split(source), samples, gallery, notes, faults)
+        protocol = protocol_from_split(split, samples, gallery, notes, faults)
+        samples = named_only(samples, protocol, notes) if by_photo else samples
     else:
         subjects = sorted({sample.subject for sample in samples})
-        train = TRAIN if len(subjects) > TRAIN else len(subjects) // 3
+        train = options.train or (TRAIN if len(subjects) > TRAIN else len(subjects) // 3)
         notes.append(
             f"No list of the split is here: {train} of {len(subjects)} persons were drawn by the seed {options.seed} "
             "to train. This is not the published split; give yours with --split."
         )
-        halves = seeded_halves(subjects, options.seed, "buaa", train)
-        protocol = split_by_subject(samples, halves, gallery, published=False)
+        protocol = seeded_protocol(samples, gallery, options.seed, "buaa", train, notes)
     faults += contradictions(protocol, {sample.id: sample for sample in samples})
-    return FaceDataset("buaa", root, samples, (protocol,), tuple(notes), tuple(faults))
+    return FaceDataset("buaa", root, samples, (protocol,), tuple(notes), tuple(faults), on_disk)
 
 
 def _is_root(folder: Path) -> bool:
@@ -82,47 +88,66 @@ def _is_root(folder: Path) -> bool:
     return bool(numbered) and any(name[: -len(suffix)].isdigit() for name, suffix in images(numbered[0]))
 
 
-def _sorted_tree(root: Path, options: DatasetOptions) -> tuple[Sample, ...]:
-    """``{NIR,VIS}/<id>/<n>``: the spectrum is that of the folder, the numbers are those of one spectrum."""
-    found = sorted(walk_spectra(root, root), key=lambda p: (p.spectrum, natural(p.subject), natural(p.stem)))
+def _sorted_tree(root: Path, pairs: int | None, notes: list[str]) -> tuple[tuple[Sample, ...], None]:
+    """``{NIR,VIS}/<id>/<n>``: the spectrum is that of the folder, the numbers are those of one spectrum.
+
+    The first `pairs` photos of each person and spectrum (0 or None: all). How many files there are says nothing, since
+    such copies hold what somebody has chosen.
+    """
+    walked = without_twins(walk_spectra(root, root), lambda p: (p.spectrum, p.subject, p.stem), lambda p: p.path, notes)
+    walked.sort(key=lambda p: (p.spectrum, natural(p.subject), natural(p.stem)))
     kept: dict[tuple[str, str], int] = {}
     samples = []
-    for photo in found:
-        key = (photo.spectrum, photo.subject)
+    for photo in walked:
+        key = (photo.subject, photo.spectrum)
         kept[key] = kept.get(key, 0) + 1
-        if options.pairs == 0 or kept[key] <= options.pairs:
+        if not pairs or kept[key] <= pairs:
             name = f"{photo.spectrum.upper()}/{photo.subject}/{photo.stem}"
             samples.append(Sample(name, photo.path, photo.subject, photo.spectrum))
-    return tuple(samples)
+    if len(samples) < len(walked):
+        notes.append(f"{len(walked) - len(samples)} photos beyond the first {pairs} of a person are left out.")
+    if pairs:
+        people = sorted({person for person, _ in kept}, key=natural)
+        counts = {(person, kind): kept.get((person, kind), 0) for person in people for kind in ("nir", "vis")}
+        few = [f"{person} ({n} {kind.upper()})" for (person, kind), n in counts.items() if n < pairs]
+        if few:
+            notes.append(f"{len(few)} times a person has fewer than {pairs} photos of a spectrum: {shortened(few)}.")
+    return tuple(samples), None
 
 
-def _mixed_tree(root: Path, options: DatasetOptions, notes: list[str]) -> tuple[Sample, ...]:
-    """``<id>/<n>``: the spectrum is told by whether n is odd, and which of the two it is by the photos."""
-    numbered: list[tuple[int, int, str]] = []
-    last = NEVER if options.pairs == 0 else 2 * options.pairs
-    beyond = 0
+def _mixed_tree(root: Path, pairs: int | None, notes: list[str]) -> tuple[tuple[Sample, ...], int]:
+    """``<id>/<n>``: the spectrum is told by whether n is odd, and which of the two it is by the photos.
+
+    The photos of the first `pairs` pairs (0: all pairs; None: every photo, since a list says which), and how many files
+    there are. More than the fourteen pairs that there are means the visible photos 37 to 40 as well.
+    """
+    found: list[tuple[int, int, str]] = []
     for name, folder in folders(root).items():
         if not name.isdigit():
             continue
         place = folder.relative_to(root).as_posix()
         for file, suffix in images(folder):
             stem = file[: -len(suffix)]
-            if not stem.isdigit():
-                continue
-            if int(stem) <= last:
-                numbered.append((int(name), int(stem), f"{place}/{file}"))
-            else:
-                beyond += 1
-    numbered.sort()
-    if beyond:
-        notes.append(f"{beyond} photos with numbers above {last} are left out.")
-    odd = odd_spectrum(root, numbered, notes)
+            if stem.isdigit():
+                found.append((int(name), int(stem), f"{place}/{file}"))
+    found = sorted(without_twins(found, lambda photo: photo[:2], lambda photo: photo[2], notes))
+    if not found:
+        raise DatasetError(f"{root}: no photo was found. Wanted are {WANTED}.")
+    last = PAIRED if pairs == 0 else min(2 * (pairs or 0), PAIRED)
+    extra = VIS_AGAIN if pairs and 2 * pairs > PAIRED else ()
+    numbered = found if pairs is None else [photo for photo in found if photo[1] <= last or photo[1] in extra]
+    if len(numbered) < len(found):
+        numbers = f"above {last}" if not extra else f"above {last} that are not 37 to 40"
+        notes.append(f"{len(found) - len(numbered)} photos with numbers {numbers} are left out.")
+    odd = odd_spectrum(root, [photo for photo in found if photo[1] <= PAIRED], notes)
     even: Spectrum = "nir" if odd == "vis" else "vis"
-    _note_gaps(numbered, last, notes)
-    return tuple(
-        Sample(f"{person}/{number}", path, str(person), odd if number % 2 else even)
+    if pairs is not None:
+        _note_gaps(numbered, last, notes)
+    samples = tuple(
+        Sample(f"{person}/{number}", path, str(person), "vis" if number in VIS_AGAIN else odd if number % 2 else even)
         for person, number, path in numbered
     )
+    return samples, len(found)
 
 
 def odd_spectrum(root: Path, numbered: list[tuple[int, int, str]], notes: list[str]) -> Spectrum:
@@ -131,7 +156,7 @@ def odd_spectrum(root: Path, numbered: list[tuple[int, int, str]], notes: list[s
     Raises
     ------
     DatasetError
-        If both kinds have colour, or neither has.
+        If both kinds have colour, or neither has, or none of the photos of a kind can be read.
     """
     chroma = {}
     for odd in (1, 0):
@@ -139,7 +164,7 @@ def odd_spectrum(root: Path, numbered: list[tuple[int, int, str]], notes: list[s
         if not paths:
             raise DatasetError(f"{root}: all photos have {'even' if odd else 'odd'} numbers; both kinds are wanted.")
         picked = [paths[index] for index in np.unique(np.linspace(0, len(paths) - 1, LOOKED_AT).astype(int))]
-        chroma[odd] = float(np.median([_chroma(read_photo(root / path)) for path in picked]))
+        chroma[odd] = _colour(root, picked, notes)
     grey = {odd: value < GREY for odd, value in chroma.items()}
     if grey[1] == grey[0]:
         raise DatasetError(
@@ -154,6 +179,20 @@ def odd_spectrum(root: Path, numbered: list[tuple[int, int, str]], notes: list[s
     return "nir" if grey[1] else "vis"
 
 
+def _colour(root: Path, paths: list[str], notes: list[str]) -> float:
+    """The median chroma of those of the photos that can be read."""
+    values, broken = [], []
+    for path in paths:
+        try:
+            values.append(_chroma(read_photo(root / path)))
+        except PhotoError as error:
+            broken.append(str(error))
+    if not values:
+        raise DatasetError(f"{root}: cannot tell NIR from VIS, since no photo looked at could be read. {broken[0]}")
+    notes += [f"Looking at the colours: {sentence}" for sentence in broken]
+    return float(np.median(values))
+
+
 def _chroma(photo: Photo) -> float:
     """Mean difference of the channels; 0 for one channel."""
     if photo.pixels.ndim == 2:
@@ -163,12 +202,10 @@ def _chroma(photo: Photo) -> float:
 
 
 def _note_gaps(numbered: list[tuple[int, int, str]], last: int, notes: list[str]) -> None:
-    counts: dict[int, int] = {}
-    for person, _, _ in numbered:
-        counts[person] = counts.get(person, 0) + 1
-    most = max(counts.values())
-    few = [str(person) for person, count in sorted(counts.items()) if count < min(most, last)]
+    counts = Counter(person for person, number, _ in numbered if number <= last)
+    few = [f"{person} has {counts[person]}" for person in sorted(counts) if counts[person] < last]
     if few:
+        lacking = last * len(counts) - sum(counts.values())
         notes.append(
-            f"{len(few)} persons have fewer than {min(most, last)} of the photos 1 to {last}: {shortened(few)}."
+            f"{len(few)} persons have fewer than {last} of the photos 1 to {last}: {shortened(few)}; {lacking} lack."
         )

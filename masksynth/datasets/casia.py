@@ -22,6 +22,7 @@ import numpy as np
 from masksynth.arrays import Points2, Spectrum
 from masksynth.datasets.files import SUFFIXES, files, find_root, folders, images, read_lines
 from masksynth.datasets.registry import DatasetOptions
+from masksynth.datasets.splits import contradictions, protocol_from_split, read_split
 from masksynth.datasets.types import PARTS, FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
 from masksynth.errors import DatasetError
@@ -64,24 +65,29 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     notes: list[str] = []
     faults: list[str] = []
     index = _index(root, options, notes)
-    lists, suffixes = _lists(root, notes, faults)
+    own = options.split if options.split is not None and not _holds_lists(options.split) else None
+    lists, suffixes = ({}, {}) if own else _lists(root, options.split, notes, faults)
     samples = _samples(root, index, lists, suffixes, notes)
-    eyes = _eyes(root) if index.variant == "raw" else {}
+    eyes = _eyes(root, notes) if index.variant == "raw" else {}
     del index, suffixes  # nothing but names is held
     names = {key: _id(key) for key in samples}  # one string each, shared by samples and protocols
     protocols = []
     for view in (view for view in VIEWS if view in lists):
         parts = lists.pop(view)
         faults += _contradictions(view, parts)
-        name = "view1" if view == "dev" else f"fold{int(view):02d}"
         ids = {part: tuple(names[key] for key in parts[part]) for part in PARTS}
-        protocols.append(Protocol(name, **ids, published=True))
+        protocols.append(Protocol(_name(view), **ids, published=True))
+    ordered = tuple(Sample(names[key], samples[key], key[2], _spectrum(key), eyes.get(key)) for key in sorted(samples))
+    if own is not None:
+        notes.append(f"The split is that of {own}, in place of the data set's own protocols.")
+        protocols = [protocol_from_split(read_split(own), ordered, options.gallery or "first", notes, faults)]
+        faults += contradictions(protocols[0], {sample.id: sample for sample in ordered})
+        return FaceDataset("casia", root, ordered, tuple(protocols), tuple(notes), tuple(faults))
     others = {protocol.name: len(protocol.vis_gallery) for protocol in protocols}
     others = {name: count for name, count in others.items() if count != GALLERY}
     if others:
         told = shortened([f"{name} {count}" for name, count in others.items()])
         notes.append(f"Gallery photos of {told}; the published protocol has {GALLERY} in each.")
-    ordered = tuple(Sample(names[key], samples[key], key[2], _spectrum(key), eyes.get(key)) for key in sorted(samples))
     return FaceDataset("casia", root, ordered, tuple(protocols), tuple(notes), tuple(faults))
 
 
@@ -91,11 +97,18 @@ def _is_root(folder: Path) -> bool:
         return any(
             _KIND.fullmatch(name) for period in names if _PERIOD.fullmatch(period) for name in folders(names[period])
         )
-    return _protocol_folder(folder) is not None and ("nir" in names or "vis" in names or _any_flat(folder))
+    if _protocol_folder(folder) is not None and ("nir" in names or "vis" in names):
+        return True
+    return any(_any_flat(place) for place in (folder, *(names[kind] for kind in ("nir", "vis") if kind in names)))
 
 
 def _any_flat(folder: Path) -> bool:
     return any(_FLAT.fullmatch(name) for name, _ in images(folder))
+
+
+def _holds_lists(folder: Path) -> bool:
+    """Whether a folder of lists given as a split has this data set's own, one for each part of a view."""
+    return folder.is_dir() and any(_LIST_FILE.fullmatch(name) for name in files(folder))
 
 
 def _protocol_folder(root: Path) -> Path | None:
@@ -109,6 +122,7 @@ class _Index:
 
     variant: str
     paths: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    other: _Index | None = None  # of the other variant
 
     def find(self, key: Key, suffix: str = "") -> str | None:
         """The file of `key`, with the listed suffix if it can be; flattened names without a period come last."""
@@ -132,11 +146,13 @@ def _index(root: Path, options: DatasetOptions, notes: list[str]) -> _Index:
             match = _KIND.fullmatch(period_name)
             _index_flat(root, period, indices["cropped" if match and match[2] else "raw"].paths)
     _index_flat(root, root, indices["raw"].paths)
-    index = indices[options.variant]
-    if not index.paths and options.variant == "raw" and indices["cropped"].paths:
-        notes.append("There are no whole photos, only those cropped to 128 x 128; these are used.")
-        return indices["cropped"]
-    return index
+    index, other = indices[options.variant], indices["cropped" if options.variant == "raw" else "raw"]
+    index.other = other
+    if index.paths or not other.paths:
+        return index
+    wanted, there = ("whole", "those cropped") if options.variant == "raw" else ("cropped", "whole ones")
+    notes.append(f"There are no {wanted} photos, only {there}; these are used.")
+    return other
 
 
 def _index_tree(root: Path, kind: Path, period: str, spectrum: str, paths: dict[Key, tuple[str, ...]]) -> None:
@@ -145,7 +161,9 @@ def _index_tree(root: Path, kind: Path, period: str, spectrum: str, paths: dict[
             continue
         place, subject = folder.relative_to(root).as_posix(), intern(person.zfill(5))
         for name, suffix in images(folder):
-            key = (period, spectrum, subject, intern(name[: -len(suffix)].upper()))
+            stem = name[: -len(suffix)]
+            flat = None if stem[0].isdigit() else _FLAT.fullmatch(stem)  # flattened names below folders of persons
+            key = (period, spectrum, subject, intern((flat["name"] if flat else stem).upper()))
             paths[key] = (*paths.get(key, ()), f"{place}/{name}")
 
 
@@ -158,9 +176,12 @@ def _index_flat(root: Path, folder: Path, paths: dict[Key, tuple[str, ...]]) -> 
             paths[key] = (*paths.get(key, ()), (folder / name).relative_to(root).as_posix())
 
 
-def _lists(root: Path, notes: list[str], faults: list[str]) -> tuple[Lists, dict[Key, str]]:
-    """The views whose four list files are all there, and the listed suffix of every photo in them."""
-    folder = _protocol_folder(root)
+def _lists(root: Path, given: Path | None, notes: list[str], faults: list[str]) -> tuple[Lists, dict[Key, str]]:
+    """The views whose four list files are all there, and the listed suffix of every photo in them.
+
+    The lists are those in the folder `given`, else the data set's own.
+    """
+    folder = given or _protocol_folder(root)
     if folder is None:
         notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
         return {}, {}
@@ -172,11 +193,16 @@ def _lists(root: Path, notes: list[str], faults: list[str]) -> tuple[Lists, dict
         if match:
             view = match[2] if match[2] == "dev" else str(int(match[2]))
             found.setdefault(view, {})[match[1]] = _read_list(path, match[1], known, suffixes, notes, faults)
-    for view in VIEWS:
-        missing = [f"{part}_{view}.txt" for part in PARTS if part not in found.get(view, {})]
+    if given is not None:
+        notes.append(f"The lists are those in {given}.")
+    without = [_name(view) for view in VIEWS if view not in found]
+    if without:
+        notes.append(f"{folder.name}: there are no lists of {', '.join(without)}.")
+    for view in [view for view in VIEWS if view in found]:
+        missing = [f"{part}_{view}.txt" for part in PARTS if part not in found[view]]
         if missing:
-            found.pop(view, None)
-            notes.append(f"protocols: {shortened(missing, 4)} not there; {_title(view)} is left out.")
+            del found[view]
+            notes.append(f"{folder.name}: {', '.join(missing)} not there; {_title(view)} is left out.")
     return found, suffixes
 
 
@@ -222,13 +248,13 @@ def parse_line(line: str) -> tuple[Key, str] | None:
     """((period, spectrum, id, stem), suffix) of one line of a list; None where it names no photo of this data set.
 
     ``s2/NIR/10115/01-B.bmp`` and the flattened ``s2_NIR_10115_01-B.bmp`` are the same photo. What follows the path on
-    the line is passed over.
+    the line is passed over; folders before the period may have blanks in their names.
     """
     token = line.split()[0]
-    match = _LISTED.fullmatch(token) or _FLAT.fullmatch(token)
+    match = _LISTED.fullmatch(token) or _FLAT.fullmatch(token) or _LISTED.fullmatch(line)
     if match is None:
         return None
-    stem, suffix = _split(match["name"])
+    stem, suffix = _split(match["name"].split()[0])
     period, spectrum = (match["period"] or "").lower(), match["spectrum"].upper()
     return (intern(period), intern(spectrum), intern(match["id"].zfill(5)), intern(stem.upper())), intern(suffix)
 
@@ -244,19 +270,30 @@ def _samples(
                 if key not in samples:
                     samples[key] = index.find(key, suffixes[key])
     listed = len(samples)
-    absent = sorted(_id(key) for key, path in samples.items() if path is None)
+    lacking = sorted(key for key, path in samples.items() if path is None)
+    absent = [_id(key) for key in lacking]
     used = set(samples.values()) if any(not key[0] for key in index.paths) else set()
     loose = 0
     for key in index.paths:
         path = index.find(key)
-        if key[0] and key not in samples:
+        if (key[0] or not listed) and key not in samples:
             samples[key] = path
         elif not key[0] and path not in used:
             loose += 1
+    if not samples:
+        raise DatasetError(f"{root}: no photo was found; looked for files such as s1/NIR/00001/001.bmp.")
     if len(absent) == len(samples):
         raise DatasetError(f"{root}: none of the {len(absent)} listed photos is there; the first is {absent[0]}.")
+    shared = [path for path, count in Counter(path for path in samples.values() if path).items() if count > 1]
+    if shared:
+        notes.append(
+            f"{len(shared)} files stand for several photos each, since their names hold no period: {shortened(shared)}."
+        )
     if absent:
         notes.append(f"{len(absent)} of {listed} listed photos are not there: {shortened(absent)}.")
+        elsewhere = 0 if index.other is None else sum(index.other.find(key) is not None for key in lacking)
+        if index.other is not None and elsewhere:
+            notes.append(f"{elsewhere} of these are there for --variant {index.other.variant}.")
     if loose:
         notes.append(f"{loose} photos whose names hold no period (s1 to s4) are in no list and are left out.")
     return samples
@@ -289,7 +326,7 @@ def _contradictions(view: str, parts: dict[str, tuple[Key, ...]]) -> list[str]:
     return faults
 
 
-def _eyes(root: Path) -> dict[Key, Points2]:
+def _eyes(root: Path, notes: list[str]) -> dict[Key, Points2]:
     """Key -> (2, 2) eye centres, image-left first, from the files ``sK/sK_{nir,vis}_eyes.txt``.
 
     Where there are none, from Idiap's ``annotations/sK/{NIR,VIS}/<id>/<name>.pos``.
@@ -301,12 +338,17 @@ def _eyes(root: Path) -> dict[Key, Points2]:
         for name, path in sorted(files(period).items()):
             if not _EYES_FILE.fullmatch(name):
                 continue
-            for _, line in read_lines(path):
+            idle = []
+            for number, line in read_lines(path):
                 place, *numbers = line.rsplit(maxsplit=4)
                 parsed = parse_line(place if place.lower().startswith(period_name) else f"{period_name}/{place}")
                 points = _points(numbers)
                 if parsed is not None and points is not None:
                     eyes[parsed[0]] = points
+                elif number > 1:  # the first may be a heading
+                    idle.append(f"line {number} '{line[:60]}'")
+            if idle:
+                notes.append(f"{path.name}: {len(idle)} lines give no eyes: {shortened(idle)}.")
     annotations = folders(root).get("annotations") or root.parent / "annotations"
     return eyes or dict(_idiap_eyes(annotations))
 
@@ -335,6 +377,11 @@ def _points(numbers: list[str]) -> Points2 | None:
 
 def _title(view: str) -> str:
     return "View 1" if view == "dev" else f"fold {view} of View 2"
+
+
+def _name(view: str) -> str:
+    """Of the protocol."""
+    return "view1" if view == "dev" else f"fold{int(view):02d}"
 
 
 def _id(key: Key) -> str:

@@ -43,7 +43,7 @@ class Check:
         differing = sum(row.state == "different" for row in self.rows)
         missing = sum(row.state == "missing" for row in self.rows)
         if differing or missing:
-            return f"usable, but not as published: {differing} figures differ, {missing} are missing"
+            return f"usable, but not as published: {differing} of {len(self.rows)} figures different, {missing} missing"
         if self.name in _WHOLE:
             return "complete: every figure is as published"
         return "usable"
@@ -84,6 +84,7 @@ _WHOLE: dict[str, dict[str, int]] = {
     "buaa": {"identities": 150, "NIR photos": 1350, "VIS photos": 1350},
     "ms1m": {"identities": 86_876, "photos": 3_923_399, "NIR photos": 0},
 }
+_ON_DISK: dict[str, int | str] = {"oulu": "about 65,000", "buaa": 5952}  # of which the photos in use are some
 _OTHER_FORM = {"ms1m": {"identities": 72_778}}  # FaceX-Zoo's list, without the identities of test sets
 
 
@@ -100,8 +101,18 @@ def _whole(dataset: FaceDataset) -> Iterator[Row]:
     for what, count in found.items():
         wanted = other.get(what) if other.get(what) == count else expected.get(what)
         yield _row(what, count, wanted)
+    if dataset.on_disk is not None:
+        yield _on_disk(dataset.on_disk, _ON_DISK.get(dataset.name))
     absent = len(dataset.samples) - len(present)
     yield Row("listed photos that are not there", absent, 0, "missing" if absent else "right")
+
+
+def _on_disk(found: int, expected: int | str | None) -> Row:
+    """The row of all image files; a number that the literature rounds is right within a twentieth."""
+    if not isinstance(expected, str):
+        return _row("photos on disk", found, expected)
+    about = int(expected.removeprefix("about ").replace(",", ""))
+    return Row("photos on disk", found, expected, "right" if abs(found - about) <= about / 20 else "different")
 
 
 def _protocol(dataset: FaceDataset, protocol: Protocol) -> Iterator[Row]:
@@ -122,6 +133,7 @@ def _protocol(dataset: FaceDataset, protocol: Protocol) -> Iterator[Row]:
     yield _row(f"{title}: gallery", len(lists["vis_gallery"]), wanted.get("vis_gallery"))
     yield _row(f"{title}: gallery identities", len(subjects["vis_gallery"]), wanted.get("test_ids"))
     yield _row(f"{title}: probes", len(lists["nir_probe"]), wanted.get("nir_probe"))
+    yield _row(f"{title}: probe identities", len(subjects["nir_probe"]), wanted.get("test_ids"))
     shared = len(train & test)
     yield Row(f"{title}: identities in both halves", shared, 0, "different" if shared else "right")
 

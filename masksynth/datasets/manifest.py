@@ -18,14 +18,19 @@ from __future__ import annotations
 import csv
 import io
 import os
+import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from sys import intern
+from typing import TextIO
 
 import numpy as np
 
 from masksynth.arrays import Box, Points2, Spectrum
+from masksynth.datasets.files import open_text
 from masksynth.datasets.recordio import split_place
 from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import contradictions, protocol_from_split, read_split
@@ -37,6 +42,8 @@ from masksynth.files import write_bytes
 NAME = "manifest.csv"
 FIRST_LINE = "# masksynth manifest 1"
 NEEDED = ("path", "subject", "spectrum")
+MOST = 20  # wrong lines that are told one by one
+KEPT = 512  # folders whose names are held at a time
 SPLITS = ("train", "probe", "gallery", "test", "")
 _WORDS_OF = {"nir_train": "train", "vis_train": "train", "nir_probe": "probe", "vis_gallery": "gallery"}
 
@@ -54,19 +61,62 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     path = root / NAME if root.is_dir() else root
     if not path.is_file():
         raise DatasetError(f"{root}: there is no {NAME} here. masksynth datasets manifest writes one from a known set.")
-    base, unpublished, heading, rows = _read(path)
     faults: list[str] = []
     notes: list[str] = []
+    with open_text(path) as text:
+        table = _Table(path, text)
+        base, heading = table.base, table.heading
+        strange = [name or "without a name" for name in heading if not _is_known(name)]
+        if strange:
+            notes.append(f"{path.name}: columns that mean nothing here are passed over: {shortened(strange)}.")
+        samples, lines, members = _read_rows(table, faults)
+    absent = [f"line {lines[sample.id]} {sample.id}" for sample in samples if sample.path is None]
+    if absent:
+        notes.append(f"{path.name}: {len(absent)} of {len(samples)} photos are not there: {shortened(absent)}.")
+    if samples and len(absent) == len(samples):
+        faults.append(f"{path.name}: none of its photos is there; paths start from {base}.")
+    if not samples and not faults:
+        faults.append(f"{path.name}: it has a heading, but no photos.")
+    if len(faults) > MOST:
+        faults = [*faults[:MOST], f"{path.name}: {len(faults) - MOST} more lines are wrong."]
+    protocols = [
+        Protocol(name, **{part: tuple(ids) for part, ids in lists.items()}, published=name not in table.unpublished)
+        for name, lists in members.items()
+    ]
+    if options.split is not None:
+        protocols = [protocol_from_split(read_split(options.split), samples, options.gallery or "all", notes, faults)]
+    by_id = {sample.id: sample for sample in samples}
+    for protocol in protocols:
+        faults += contradictions(protocol, by_id, _TellLines(protocol, by_id, lines))
+    return FaceDataset("manifest", base, tuple(samples), tuple(protocols), tuple(notes), tuple(faults))
+
+
+def _read_rows(
+    table: _Table, faults: list[str]
+) -> tuple[list[Sample], dict[str, int], dict[str, dict[str, list[str]]]]:
+    """The samples, the line of each by its id, and protocol -> part -> ids."""
     samples: list[Sample] = []
     members: dict[str, dict[str, list[str]]] = {}
-    splits = [column for column in heading if column == "split" or column.startswith("split:")]
-    places = _Places(base)
-    for number, row in rows:
-        problem = _problem(row, heading, splits)
-        if problem:
-            faults.append(f"{path.name}: line {number}: {problem}.")
+    splits = [column for column in table.heading if column == "split" or column.startswith("split:")]
+    places = _Places(table.base)
+    lines: dict[str, int] = {}
+    others: dict[str, int] = {}  # lines of paths that are not the photos' ids
+    for number, row in table.rows(faults):
+        problem = _problem(row, splits)
+        sample = None if problem else _sample(row, places)
+        if sample is not None:
+            path = _normal(row["path"])
+            earlier = others.get(path, lines.get(path))
+            if earlier is not None:
+                problem = f"the path '{path}' stands in line {earlier} already"
+            elif sample.id in lines:
+                problem = f"the id '{sample.id}' is that of line {lines[sample.id]} already"
+            elif path != sample.id:
+                others[path] = number
+        if problem or sample is None:
+            faults.append(f"{table.name}: line {number}: {problem}.")
             continue
-        sample = _sample(row, places)
+        lines[sample.id] = number
         samples.append(sample)
         for column in splits:
             word = row[column].strip().lower()
@@ -74,23 +124,21 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
                 name = column.partition(":")[2] or "test"
                 lists = members.setdefault(name, {part: [] for part in PARTS})
                 lists[_part(word, sample.spectrum)].append(sample.id)
-    absent = [sample.id for sample in samples if sample.path is None]
-    if absent:
-        notes.append(f"{len(absent)} of {len(samples)} photos are not there: {shortened(absent)}.")
-    if samples and len(absent) == len(samples):
-        faults.append(f"{path.name}: none of its photos is there; paths start from {base}.")
-    if not samples and not faults:
-        faults.append(f"{path.name}: it has no lines.")
-    protocols = [
-        Protocol(name, **{part: tuple(ids) for part, ids in lists.items()}, published=name not in unpublished)
-        for name, lists in members.items()
-    ]
-    if options.split is not None:
-        protocols = [protocol_from_split(read_split(options.split), samples, options.gallery or "all", notes, faults)]
-    by_id = {sample.id: sample for sample in samples}
-    for protocol in protocols:
-        faults += contradictions(protocol, by_id)
-    return FaceDataset("manifest", base, tuple(samples), tuple(protocols), tuple(notes), tuple(faults[:20]))
+    return samples, lines, members
+
+
+class _TellLines:
+    """Words an identity that both trains and is tested, with a line of each."""
+
+    def __init__(self, protocol: Protocol, samples: dict[str, Sample], lines: dict[str, int]) -> None:
+        self._protocol, self._samples, self._lines = protocol, samples, lines
+
+    def __call__(self, subject: str) -> str:
+        where = []
+        for parts in (("nir_train", "vis_train"), ("nir_probe", "vis_gallery")):
+            names = (name for part in parts for name in getattr(self._protocol, part))
+            where.append(min(self._lines[name] for name in names if self._samples[name].subject == subject))
+        return f"{subject} (lines {where[0]} and {where[1]})"
 
 
 def write_manifest(dataset: FaceDataset, path: Path) -> None:
@@ -123,64 +171,92 @@ def write_manifest(dataset: FaceDataset, path: Path) -> None:
 
 
 class _Places:
-    """Which paths are there; each folder is listed once."""
+    """Which paths are there; the names of few folders are held at a time."""
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._known: dict[str, frozenset[str]] = {}
+        self._names = lru_cache(KEPT)(self._listed)
 
     def has(self, path: str) -> bool:
         place = split_place(path)
         folder, _, name = (place[0] if place else path).rpartition("/")
-        if folder not in self._known:
+        return name in self._names(folder)
+
+    def _listed(self, folder: str) -> frozenset[str]:
+        try:
+            return frozenset(os.listdir(self._base / folder))
+        except OSError:
+            return frozenset()
+
+
+class _Table:
+    """A manifest that is being read: what its first lines say, and its rows."""
+
+    def __init__(self, path: Path, text: TextIO) -> None:
+        self.path, self.name, self.base = path, path.name, path.absolute().parent
+        self.unpublished: set[str] = set()  # protocols
+        self._skipped = 0
+        first = ""
+        for first in text:
+            if first.strip() and not first.startswith("#"):
+                break
+            self._skipped += 1
+            root = re.match(r"#\s*root:\s*(.+)", first)
+            own = re.match(r"#\s*not published:\s*(.+)", first)
+            if root:
+                self.base = Path(os.path.normpath(self.base / root[1].strip()))
+            if own:
+                self.unpublished = {name.strip() for name in own[1].split(",")}
+            first = ""
+        if not first:
+            raise DatasetError(f"{path}: the manifest is empty; a heading '{','.join(NEEDED)},split' is wanted.")
+        self._reader = csv.reader(chain([first], text), strict=True)
+        self.heading = [_column(name) for name in next(self._reader)]
+        told = f"{path}: the heading '{first.strip()[:200]}'"
+        missing = [name for name in NEEDED if name not in self.heading]
+        if missing and any(mark in first for mark in ";\t") and "," not in first:
+            raise DatasetError(f"{told} has other marks than commas between its columns; commas are wanted.")
+        if missing:
+            raise DatasetError(f"{told} lacks {', '.join(missing)}.")
+        twice = sorted({name for name in self.heading if self.heading.count(name) > 1})
+        if twice:
+            raise DatasetError(f"{told} has {', '.join(twice)} more than once.")
+
+    def rows(self, faults: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line number, column -> value) of each photo; what is no row of the table goes to `faults`."""
+        wide = len(self.heading)
+        while True:
+            number = self._skipped + self._reader.line_num + 1
             try:
-                self._known[folder] = frozenset(os.listdir(self._base / folder))
-            except OSError:
-                self._known[folder] = frozenset()
-        return name in self._known[folder]
+                values = next(self._reader, None)
+            except csv.Error as error:
+                faults.append(f"{self.name}: line {number}: cannot be read as CSV ({error}).")
+                return
+            if values is None:
+                return
+            if not any(value.strip() for value in values):
+                continue
+            if len(values) > wide and any(value.strip() for value in values[wide:]):
+                faults.append(f"{self.name}: line {number}: has {len(values)} values, but the heading {wide} columns.")
+                continue
+            yield number, dict(zip(self.heading, [*values, *[""] * (wide - len(values))], strict=False))
 
 
-def _read(path: Path) -> tuple[Path, set[str], list[str], list[tuple[int, dict[str, str]]]]:
-    """Folder of the paths, protocols that are not published, column names, and (line number, row) of each photo."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DatasetError(f"{path}: could not be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}).") from error
-    base, unpublished, skipped = path.absolute().parent, set(), 0
-    lines = text.splitlines(keepends=True)
-    while skipped < len(lines) and (lines[skipped].startswith("#") or not lines[skipped].strip()):
-        root = re.match(r"#\s*root:\s*(.+)", lines[skipped])
-        own = re.match(r"#\s*not published:\s*(.+)", lines[skipped])
-        if root:
-            base = base / root[1].strip()
-        if own:
-            unpublished = {name.strip() for name in own[1].split(",")}
-        skipped += 1
-    reader = csv.reader(io.StringIO("".join(lines[skipped:])))
-    try:
-        heading = [
-            name.strip().lower() if not name.strip().lower().startswith("split:") else name.strip()
-            for name in next(reader)
-        ]
-    except StopIteration:
-        raise DatasetError(f"{path}: the manifest is empty; a heading '{','.join(NEEDED)},split' is wanted.") from None
-    missing = [name for name in NEEDED if name not in heading]
-    if missing:
-        raise DatasetError(f"{path}: the heading '{','.join(heading)}' lacks {', '.join(missing)}.")
-    twice = sorted({name for name in heading if heading.count(name) > 1})
-    if twice:
-        raise DatasetError(f"{path}: the heading has {', '.join(twice)} more than once.")
-    rows = []
-    for values in reader:
-        if any(value.strip() for value in values):
-            number = skipped + reader.line_num
-            rows.append((number, dict(zip(heading, [*values, *[""] * (len(heading) - len(values))], strict=False))))
-    return base, unpublished, heading, rows
+def _column(name: str) -> str:
+    """Of a heading; names of protocols keep their case."""
+    name = name.strip()
+    return f"split:{name[6:]}" if name.lower().startswith("split:") else name.lower()
 
 
-def _problem(row: dict[str, str], heading: Sequence[str], splits: Sequence[str]) -> str | None:
+def _is_known(column: str) -> bool:
+    return column in (*NEEDED, "split", "points", "box", "id") or column.startswith("split:")
+
+
+def _normal(path: str) -> str:
+    return posixpath.normpath(path.strip().replace("\\", "/"))
+
+
+def _problem(row: dict[str, str], splits: Sequence[str]) -> str | None:
     """What is wrong with a row, or None."""
     for name in ("path", "subject"):
         if not row[name].strip():
@@ -208,7 +284,7 @@ def _problem(row: dict[str, str], heading: Sequence[str], splits: Sequence[str])
 
 
 def _sample(row: dict[str, str], places: _Places) -> Sample:
-    path = row["path"].strip().replace("\\", "/")
+    path = _normal(row["path"])
     spectrum: Spectrum = "nir" if row["spectrum"].strip().lower() == "nir" else "vis"
     points, box = _numbers(row.get("points", ""), (4, 10)), _numbers(row.get("box", ""), (4,))
     return Sample(

@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from sys import intern
+from typing import NamedTuple
 
 import numpy as np
 
-from masksynth.arrays import Points2
-from masksynth.datasets.files import SUFFIXES, files, find_root, folders, images, read_lines
+from masksynth.arrays import Points2, Spectrum
+from masksynth.datasets.files import SUFFIXES, encoding_of, files, find_root, folders, images, iterate_lines
 from masksynth.datasets.recordio import read_index, records, unpack
 from masksynth.datasets.registry import DatasetOptions
+from masksynth.datasets.splits import contradictions, protocol_from_split, read_split
 from masksynth.datasets.trees import walk
 from masksynth.datasets.types import FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
 from masksynth.errors import DatasetError
 
+LOOKED_AT = 20  # first lines of a text file that may be a list
+KEPT = 512  # folders whose names are held while a list is read
 HEAD = 256  # bytes of a record that are looked at: labels and the first of the picture
 WANTED = "a .rec file, a list of lines 'path label', or folders of photos named by identity"
 LIST_SUFFIXES = (".txt", ".lst", ".list")
@@ -37,9 +43,14 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     DatasetError
         If no folder near `root` holds any of the three forms, or a record file is damaged.
     """
-    root = find_root(root.parent if root.is_file() else root, _is_root, WANTED)
     notes: list[str] = []
-    record, listed = _record_file(root), _list_file(root)
+    faults: list[str] = []
+    if root.is_file():
+        record, listed = (root, None) if root.suffix.lower() == ".rec" else (None, root)
+        root = root.parent
+    else:
+        root = find_root(root, _is_root, WANTED)
+        record, listed = _record_file(root), _list_file(root, notes)
     if record is not None:
         samples = tuple(_from_records(record, notes))
     elif listed is not None:
@@ -47,13 +58,20 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     else:
         samples = tuple(Sample(photo.path, photo.path, photo.subject, "vis") for photo in walk(root, root, "vis"))
     if not any(sample.path is not None for sample in samples):
-        raise DatasetError(f"{root}: no photo was found.")
-    protocol = Protocol("train", (), tuple(sample.id for sample in samples), (), (), published=True)
-    return FaceDataset("ms1m", root, samples, (protocol,), tuple(notes))
+        what = f"; {record or listed} names {len(samples)}, but none is there" if samples else ""
+        raise DatasetError(f"{root}: no photo was found{what}.")
+    if options.split is not None:
+        notes.append(f"The split is that of {options.split}.")
+        protocol = protocol_from_split(read_split(options.split), samples, options.gallery or "all", notes, faults)
+        faults += contradictions(protocol, {sample.id: sample for sample in samples})
+    else:
+        nir, vis = (tuple(sample.id for sample in samples if sample.spectrum == kind) for kind in ("nir", "vis"))
+        protocol = Protocol("train", nir, vis, (), (), published=True)
+    return FaceDataset("ms1m", root, samples, (protocol,), tuple(notes), tuple(faults))
 
 
 def _is_root(folder: Path) -> bool:
-    if _record_file(folder) is not None or _list_file(folder) is not None:
+    if _record_file(folder) is not None or _list_file(folder, []) is not None:
         return True
     return any(next(images(path), None) is not None for path in list(folders(folder).values())[:50])
 
@@ -66,32 +84,50 @@ def _record_file(folder: Path) -> Path | None:
 
 def _from_records(path: Path, notes: list[str]) -> Iterator[Sample]:
     """A sample for each record that is a picture; its identity is the first label, however many there are."""
-    index = path.with_suffix(".idx")
-    keys = read_index(index) if index.is_file() else {}
+    beside = files(path.parent)
+    index = beside.get(path.with_suffix(".idx").name.lower())
+    keys = read_index(index) if index is not None else {}
     if not keys:
         notes.append(f"{path.name} has no index beside it; keys are those of the records.")
-    classes = _property(path.with_name("property"), notes)
-    subjects, empty = set(), 0
+    classes = _property(beside["property"], notes) if "property" in beside else None
+    offsets: list[int] = []
+    own: list[int] = []
+    labels: list[str] = []
+    empty, indexed, strange = 0, 0, []
     for offset, data in records(path, HEAD):
         record = unpack(data, f"{path}, byte {offset}")
+        indexed += offset in keys
         if not record.is_picture:
             empty += 1
+            if record.payload:
+                strange.append(f"byte {offset}")
             continue
+        if not np.isfinite(record.labels[0]):
+            raise DatasetError(f"{path}: the record at byte {offset} has the label {record.labels[0]}, no identity.")
         subject = intern(str(int(record.labels[0])))
-        subjects.add(subject)
-        key = keys.pop(offset, record.key)
-        yield Sample(f"{key:08d}", f"{path.name}@{offset}", subject, "vis")
-    if empty:
-        notes.append(f"{empty} records of {path.name} hold no picture; they bound the identities.")
-    if len(keys) > empty:
-        notes.append(f"{index.name}: {len(keys) - empty} entries name no picture of {path.name}.")
-    if classes is not None and classes != len(subjects):
-        notes.append(f"'property' says {classes} identities, the records have {len(subjects)}.")
+        offsets.append(offset)
+        own.append(record.key)
+        labels.append(subject)
+    if empty > len(strange):
+        notes.append(f"{empty - len(strange)} records of {path.name} hold no picture; they bound the identities.")
+    if strange:
+        notes.append(f"{len(strange)} records of {path.name} hold what is no picture: {shortened(strange)}.")
+    if index is not None and len(keys) > indexed:
+        notes.append(f"{index.name}: {len(keys) - indexed} entries name no picture of {path.name}.")
+    wrong = sum(offset not in keys for offset in offsets) if keys else 0
+    if index is not None and wrong:
+        notes.append(f"{index.name} lacks {wrong} of the {len(offsets)} pictures, so keys are those of the records.")
+    numbers = own if wrong or not keys else [keys[offset] for offset in offsets]
+    if len(set(numbers)) < len(numbers):
+        notes.append(f"The keys of {path.name} are not unique; the pictures are numbered in turn.")
+        numbers = list(range(len(numbers)))
+    if classes is not None and classes != len(set(labels)):
+        notes.append(f"'property' says {classes} identities, the records have {len(set(labels))}.")
+    for number, offset, subject in zip(numbers, offsets, labels, strict=True):
+        yield Sample(f"{number:08d}", f"{path.name}@{offset}", subject, "vis")
 
 
 def _property(path: Path, notes: list[str]) -> int | None:
-    if not path.is_file():
-        return None
     match = re.match(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)", path.read_text(errors="replace"))
     if match is None:
         notes.append(f"{path.name} is not of the form 'identities,height,width'.")
@@ -99,21 +135,35 @@ def _property(path: Path, notes: list[str]) -> int | None:
     return int(match[1])
 
 
-def _list_file(folder: Path) -> Path | None:
-    """The first list whose first line names a photo below the folder, the longer list of two."""
+def _list_file(folder: Path, notes: list[str]) -> Path | None:
+    """The list in the folder that names photos in one of its first lines, the longest of several."""
     found = []
     for name, path in files(folder).items():
-        if name.endswith(LIST_SUFFIXES):
+        if name.endswith(LIST_SUFFIXES) or name == "msra_lmk":
             with path.open("rb") as file:
-                first = file.readline(4096).decode("utf-8-sig", errors="replace").strip()
-            parsed = parse_line(first) if first else None
-            if parsed is not None and parsed[1] is not None:
+                start = file.read(4096)
+                head = start.decode(encoding_of(start), errors="replace").splitlines()[:LOOKED_AT]
+            if any(parse_line(line.strip()) for line in head):
                 found.append((path.stat().st_size, path))
+    if len(found) > 1:
+        others = sorted(path.name for _, path in found if path != max(found)[1])
+        notes.append(
+            f"{max(found)[1].name} is taken for the list, not {shortened(others)}; give the list's own path to choose."
+        )
     return max(found)[1] if found else None
 
 
-def parse_line(line: str) -> tuple[str, str | None, Points2 | None] | None:
-    """(path, label, five points) of a line of any of the list forms; None where it is none of them."""
+class Line(NamedTuple):
+    """One photo of a list."""
+
+    path: str
+    label: str
+    points: Points2 | None = None
+    spectrum: Spectrum = "vis"
+
+
+def parse_line(line: str) -> Line | None:
+    """A line of any of the list forms; None where it is none of them."""
     line = line.replace("\\", "/")
     fields = line.split("\t") if "\t" in line else line.split()
     if "\t" in line and len(fields) >= 3 and fields[0] in ("0", "1"):  # train.lst: aligned, path, label, box, points
@@ -123,15 +173,16 @@ def parse_line(line: str) -> tuple[str, str | None, Points2 | None] | None:
     if len(fields) == 12:
         numbers = _numbers(fields[2:])
         return _known(fields[0], fields[1], None if numbers is None else numbers.reshape(5, 2))
-    if len(fields) in (2, 3):  # the third is a domain: 0 NIR, 1 VIS
-        return _known(fields[0], fields[1], None)
-    return None
+    if len(fields) == 3 and fields[2] in ("0", "1"):  # the domain: 0 NIR, 1 VIS
+        return _known(fields[0], fields[1], None, "nir" if fields[2] == "0" else "vis")
+    path, _, label = line.replace("\t", " ").rpartition(" ")  # the path may have blanks
+    return _known(path.rstrip(), label, None)
 
 
-def _known(path: str, label: str, points: Points2 | None) -> tuple[str, str | None, Points2 | None] | None:
+def _known(path: str, label: str, points: Points2 | None, spectrum: Spectrum = "vis") -> Line | None:
     if not path.lower().endswith(SUFFIXES) or not re.fullmatch(r"-?\d+(\.0*)?", label):
         return None
-    return path, label.split(".")[0], points
+    return Line(path, label.split(".")[0], points, spectrum)
 
 
 def _numbers(fields: list[str]) -> Points2 | None:
@@ -143,46 +194,97 @@ def _numbers(fields: list[str]) -> Points2 | None:
 
 
 def _from_list(root: Path, listed: Path, notes: list[str]) -> Iterator[Sample]:
-    lines = read_lines(listed)
-    base = _base(root, lines)
-    known: dict[str, frozenset[str]] = {}
-    strange, absent, seen, twice = [], [], set(), 0
-    previous = 0
-    for number, line in lines:
-        if number > previous + 1 and previous:
-            notes.append(f"{listed.name}: line {number - 1} is blank; FaceX-Zoo's own reader would stop there.")
+    base, dropped = _base(root, listed)
+    there = _Folders(root / base)
+    strange: list[str] = []
+    absent: list[str] = []
+    unusable: list[str] = []
+    blank: list[int] = []
+    seen: set[str] = set()
+    twice, previous = 0, 0
+    for number, line in iterate_lines(listed):
+        blank += range(previous + 1, number)
         previous = number
         parsed = parse_line(line)
         if parsed is None:
             strange.append(f"line {number} '{line[:60]}'")
             continue
-        path, label, points = parsed
+        path = parsed.path.split("/", dropped)[-1]
         if path in seen:
             twice += 1
             continue
         seen.add(path)
-        folder, _, name = path.rpartition("/")
-        if folder not in known:
-            place = root / base / folder
-            known[folder] = frozenset(name for name, _ in images(place)) if place.is_dir() else frozenset()
-        there = name in known[folder]
-        if not there:
+        if parsed.points is None and line.count(" ") >= 11:
+            unusable.append(f"line {number}")
+        place = there.find(path)
+        if place is None:
             absent.append(path)
-        yield Sample(path, f"{base}{path}" if there else None, intern(str(label)), "vis", points)
-    for what, found in (("lines name no photo", strange), ("listed photos are not there", absent)):
+        where = None if place is None else path if not base and place == path else base + place
+        yield Sample(path, where, intern(parsed.label), parsed.spectrum, parsed.points)
+    if blank:
+        notes.append(
+            f"{listed.name}: line {blank[0]} is blank{f', and {len(blank) - 1} more' if len(blank) > 1 else ''}; "
+            "FaceX-Zoo's own reader would stop there."
+        )
+    for what, found in (
+        ("lines name no photo", strange),
+        ("listed photos are not there", absent),
+        ("lines hold what are no five points", unusable),
+    ):
         if found:
             notes.append(f"{listed.name}: {len(found)} {what}: {shortened(found)}.")
     if twice:
         notes.append(f"{listed.name}: {twice} photos are listed more than once; each is used once.")
 
 
-def _base(root: Path, lines: list[tuple[int, str]]) -> str:
-    """The folder below `root` from which the list's paths start, "" or ending in a slash."""
-    for _, line in lines[:20]:
+class _Folders:
+    """Finds listed photos below a folder, in any case and with any extension; few folders' names are held at a time."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._names = lru_cache(KEPT)(self._listed)
+
+    def find(self, path: str) -> str | None:
+        """The photo's path as it is on disk."""
+        folder, _, name = path.rpartition("/")
+        real, names = self._names(folder)
+        found = names.get(name) or names.get(_stem(name).lower())
+        if found is None:
+            return None
+        if found == name and real == folder:
+            return path
+        return f"{real}/{found}" if real else found
+
+    def _listed(self, folder: str) -> tuple[str, dict[str, str]]:
+        """The folder's own name, and its photos by their names and by their stems in lower case."""
+        place = self._base / folder
+        if not place.is_dir():
+            above, _, name = folder.rpartition("/")
+            inside = folders(self._base / above) if (self._base / above).is_dir() else {}
+            if name.lower() not in inside:
+                return folder, {}
+            place = inside[name.lower()]
+        found = images(place)
+        names: dict[str, str] = {}
+        for name, _ in found:
+            names[name] = name
+            names.setdefault(_stem(name).lower(), name)
+        return place.relative_to(self._base).as_posix() if folder else "", names
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _base(root: Path, listed: Path) -> tuple[str, int]:
+    """Where the list's paths start: a folder below `root`, "" or ending in a slash, and how many of a path's own
+    leading folders are another machine's."""
+    bases = ("", *(f"{path.name}/" for path in folders(root).values()))
+    for _, line in islice(iterate_lines(listed), LOOKED_AT):
         parsed = parse_line(line)
-        if parsed is None:
-            continue
-        for base in ("", *(f"{path.name}/" for path in folders(root).values())):
-            if (root / base / parsed[0]).is_file():
-                return base
-    return ""
+        parts = parsed.path.split("/") if parsed else []
+        for dropped in range(max(1, len(parts) - 1)):  # the folder of a photo stays
+            for base in bases:
+                if _Folders(root / base).find("/".join(parts[dropped:])) is not None:
+                    return base, dropped
+    return "", 0

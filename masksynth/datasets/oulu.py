@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from masksynth.arrays import Spectrum
-from masksynth.datasets.files import find_root, folders, images
+from masksynth.datasets.files import find_root, folders, images, without_twins
 from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import (
     contradictions,
@@ -27,7 +27,7 @@ from masksynth.datasets.splits import (
     split_by_subject,
 )
 from masksynth.datasets.trees import cut_tree, part_folders, spectrum_folders
-from masksynth.datasets.types import FaceDataset, Protocol, Sample
+from masksynth.datasets.types import FaceDataset, Protocol, Sample, named_only
 from masksynth.datasets.wording import shortened
 from masksynth.errors import DatasetError
 from masksynth.seeds import rng_for
@@ -35,15 +35,13 @@ from masksynth.seeds import rng_for
 LIGHTS = ("strong", "weak", "dark")
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 WANTED = "a folder with NI and VL in it, and below these Strong, P001 and so on, as in OriginalImg"
-FROM_OULU, FROM_CASIA = 10, 30  # persons of P001-P050 and of P051-P080 in the face-recognition subset
 FIRST_OF_CASIA = 51
 
 _PERSON = re.compile(r"p?0*(\d+)", re.IGNORECASE)
 _FLAT = re.compile(r"(ni|vl)_(strong|weak|dark)_p?(\d+)_([a-z]+)_0*(\d+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _Frame:
+class _Frame(NamedTuple):
     """One frame of one sequence."""
 
     spectrum: Spectrum
@@ -73,18 +71,24 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     faults: list[str] = []
     root = _root(root, options, notes)
     if part_folders(root):
-        return cut_tree("oulu", root, options.gallery or "all", notes)
-    frames = [frame for frame in _frames(root) if options.light in ("all", frame.light)]
+        return cut_tree("oulu", root, options.gallery or "all", options, notes)
+    every = without_twins(_frames(root), lambda frame: frame[:-1], lambda frame: frame.path, notes)
+    frames = [frame for frame in every if options.light in ("all", frame.light)]
     if not frames:
+        there = ", ".join(sorted({frame.light for frame in every}))
         raise DatasetError(
-            f"{root}: there are no photos in the light '{options.light}'. Known are {', '.join(LIGHTS)}."
+            f"{root}: there are no photos in the light '{options.light}', "
+            + (f"only in {there}. Say which with --oulu-light." if there else f"nor in another of {', '.join(LIGHTS)}.")
         )
     source = options.split or (root if lists_in(root) else None)
-    chosen = frames if source is not None and _names_frames(source) else _chosen(frames, options, notes)
+    by_photo = source is not None and bool(read_split(source).paths)
+    chosen = frames if by_photo else _chosen(frames, options, notes)
     samples = tuple(_sample(frame) for frame in sorted(chosen, key=_order))
     protocol = _protocol(root, source, samples, options, notes, faults)
+    if by_photo:
+        samples = named_only(samples, protocol, notes)
     faults += contradictions(protocol, {sample.id: sample for sample in samples})
-    return FaceDataset("oulu", root, samples, (protocol,), tuple(notes), tuple(faults))
+    return FaceDataset("oulu", root, samples, (protocol,), tuple(notes), tuple(faults), len(every))
 
 
 def _root(given: Path, options: DatasetOptions, notes: list[str]) -> Path:
@@ -100,9 +104,21 @@ def _root(given: Path, options: DatasetOptions, notes: list[str]) -> Path:
     try:
         return find_root(given, lambda folder: holds(folder, wanted), WANTED)
     except DatasetError:
-        root = find_root(given, lambda folder: holds(folder, not wanted), WANTED)
+        try:
+            root = find_root(given, lambda folder: holds(folder, not wanted), WANTED)
+        except DatasetError:
+            half = find_root(given, _is_half, WANTED)
+            there = "NI" if "nir" in spectrum_folders(half) else "VL"
+            raise DatasetError(
+                f"{half}: there is {there}, but no {'VL' if there == 'NI' else 'NI'} beside it."
+            ) from None
         notes.append(f"There are no {'cropped' if wanted else 'whole'} photos here; the others are used.")
         return root
+
+
+def _is_half(folder: Path) -> bool:
+    found = spectrum_folders(folder)
+    return len(found) == 1 and any(light in LIGHTS for holder in found.values() for light in folders(holder))
 
 
 def _any_flat(folder: Path) -> bool:
@@ -189,10 +205,6 @@ def _sample(frame: _Frame) -> Sample:
     return Sample(name, frame.path, subject, frame.spectrum)
 
 
-def _names_frames(source: Path) -> bool:
-    return bool(read_split(source).paths)
-
-
 def _protocol(
     root: Path,
     source: Path | None,
@@ -209,11 +221,16 @@ def _protocol(
     of_oulu = [name for name in people if int(name[1:]) < FIRST_OF_CASIA]
     of_casia = [name for name in people if int(name[1:]) >= FIRST_OF_CASIA]
     rng = rng_for(options.seed, "oulu", "persons")
-    picked = sorted(rng.permutation(of_oulu)[:FROM_OULU].tolist()) + of_casia[:FROM_CASIA]
+    picked = [
+        *sorted(rng.permutation(of_oulu)[: options.persons[0]].tolist()),
+        *sorted(rng_for(options.seed, "oulu", "persons of CASIA").permutation(of_casia)[: options.persons[1]].tolist()),
+    ]
     if not of_oulu or not of_casia:
-        picked = people[: FROM_OULU + FROM_CASIA]
+        picked = people[: sum(options.persons)]
+    halves = seeded_halves(picked, options.seed, "oulu", options.train)
+    train = sum(half == "train" for half in halves.values())
     notes.append(
-        f"No list of the split is here: {len(picked)} persons were drawn by the seed {options.seed}, half of them to "
-        "train. This is not the published split; give yours with --split."
+        f"No list of the split is here: {len(picked)} persons were drawn by the seed {options.seed}, {train} of them "
+        "to train. This is not the published split; give yours with --split."
     )
-    return split_by_subject(samples, seeded_halves(picked, options.seed, "oulu"), gallery, published=False)
+    return split_by_subject(samples, halves, gallery, published=False)

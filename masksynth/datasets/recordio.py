@@ -26,7 +26,7 @@ MAGIC = 0xCED7230A
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _FRAME = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
-_PLACE = re.compile(r"(.+\.rec)@(\d+)")
+_PLACE = re.compile(r"(.+\.rec)@(\d+)", re.IGNORECASE)
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"RIFF")
 
 
@@ -124,7 +124,7 @@ def framed(data: bytes) -> bytes:
 def read_index(path: Path) -> dict[int, int]:
     """Offset -> key of a ``.idx`` file. Raises DatasetError for a line that is not two integers."""
     offsets = {}
-    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         fields = line.split()
         if not fields:
             continue

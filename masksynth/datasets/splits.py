@@ -7,8 +7,8 @@ A split file is CSV with a heading, one of
     test,P031               vis_gallery,VL/Strong/P031/Anger/000.jpeg
 
 where a part is train, test, probe or gallery, or one of nir_train, vis_train, nir_probe, vis_gallery. A path may lack
-its extension or be a sample's id. Instead of one file a folder of lists as papers publish them will do:
-``{nir,vis}_{train,test,probe,gallery}*.txt`` or ``test_nir_paths.txt``, one path a line, what follows it passed over.
+its extension or be a sample's id. Instead of one file a folder of lists as papers publish them will do, or one of them:
+``{nir,vis}_{train,test,probe,gallery}*.txt`` or ``test_nir_paths.txt``, one path a line, with a label or without.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -35,13 +35,24 @@ _TURNED = re.compile(r"(train|test|probe|gallery)_(nir|vis)\w*\.(txt|csv)", re.I
 Gallery = Literal["first", "all"]
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A photo that a split names."""
+
+    part: str
+    path: str  # or its id
+    label: str  # what stands beside the path in a list; "" where nothing does
+    told_by: str  # name of the file
+
+
 @dataclass
 class Assignment:
     """What a split says, before it meets the samples."""
 
     source: Path
     subjects: dict[str, str] = field(default_factory=dict)  # subject -> "train" or "test"
-    paths: list[tuple[str, str]] = field(default_factory=list)  # (part, path or id)
+    paths: list[Named] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def read_split(source: Path) -> Assignment:
@@ -53,7 +64,10 @@ def read_split(source: Path) -> Assignment:
         If it is neither, a line cannot be understood (with its number), or a subject is in both halves.
     """
     if source.is_dir():
-        return _read_folder(source)
+        return _read_lists(source, _list_files(source))
+    alone = _part_of(source.name)
+    if alone is not None and source.suffix.lower() == ".txt":
+        return _read_lists(source, [(source, *alone)])
     lines = read_lines(source)
     while lines and lines[0][1].startswith("#"):
         lines = lines[1:]
@@ -71,7 +85,7 @@ def read_split(source: Path) -> Assignment:
             )
         part, value = fields[0].lower(), fields[1]
         if heading[1] == "path":
-            split.paths.append((part, value))
+            split.paths.append(Named(part, value, "", source.name))
             continue
         half = "train" if part.endswith("train") else "test"
         if split.subjects.setdefault(value, half) != half:
@@ -86,25 +100,30 @@ def lists_in(folder: Path) -> bool:
 
 
 def _list_files(folder: Path) -> list[tuple[Path, str, str]]:
-    found = []
-    for name, path in sorted(files(folder).items()):
-        match = _LIST.fullmatch(name)
-        turned = _TURNED.fullmatch(name)
-        if match:
-            found.append((path, match[1], match[2]))
-        elif turned:
-            found.append((path, turned[2], turned[1]))
-    return found
+    named = [(path, _part_of(name)) for name, path in sorted(files(folder).items())]
+    return [(path, *told) for path, told in named if told is not None]
 
 
-def _read_folder(folder: Path) -> Assignment:
-    split = Assignment(folder)
-    for path, spectrum, word in _list_files(folder):
+def _part_of(name: str) -> tuple[str, str] | None:
+    """("nir", "train") of the name of a list file; None where it is none."""
+    match, turned = _LIST.fullmatch(name), _TURNED.fullmatch(name)
+    if match:
+        return match[1].lower(), match[2].lower()
+    return (turned[2].lower(), turned[1].lower()) if turned else None
+
+
+def _read_lists(source: Path, lists: Sequence[tuple[Path, str, str]]) -> Assignment:
+    split = Assignment(source)
+    for path, spectrum, word in lists:
         part = {"test": "nir_probe" if spectrum == "nir" else "vis_gallery"}.get(word, f"{spectrum}_{word}")
-        for _, line in read_lines(path):
-            split.paths.append((part, re.split(r"[,\s]", line, maxsplit=1)[0]))
-    if not split.paths:
-        raise DatasetError(f"{folder}: holds no list files such as nir_train.txt or test_vis_paths.txt.")
+        lines = read_lines(path)
+        if not lines:
+            split.faults.append(f"{path.name}: the list is empty.")
+        for _, line in lines:
+            fields = line.split(",") if "," in line else line.split()
+            split.paths.append(Named(part, fields[0].strip(), "".join(fields[1:2]).strip(), path.name))
+    if not lists:
+        raise DatasetError(f"{source}: holds no list files such as nir_train.txt or test_vis_paths.txt.")
     return split
 
 
@@ -112,6 +131,7 @@ def protocol_from_split(
     split: Assignment, samples: Sequence[Sample], gallery: Gallery, notes: list[str], faults: list[str]
 ) -> Protocol:
     """The protocol ``test`` that a split makes of the samples; what it names but the data set lacks becomes a fault."""
+    faults += split.faults
     if split.subjects:
         known = {sample.subject for sample in samples}
         same = {_canonical(name): name for name in known}
@@ -126,15 +146,24 @@ def protocol_from_split(
     lookup = _lookup(samples)
     rows: dict[str, dict[str, None]] = {part: {} for part in PARTS}
     unknown = []
-    for part, name in split.paths:
-        sample = lookup.get(_key(name))
+    labelled: dict[str, list[tuple[str, Sample]]] = {}
+    for named in split.paths:
+        sample = lookup(named.path)
         if sample is None:
-            unknown.append(name)
+            unknown.append(named.path)
             continue
-        full = part if part in PARTS else _full(part, sample.spectrum)
+        full = named.part if named.part in PARTS else _full(named.part, sample.spectrum)
         rows[full][sample.id] = None
+        if named.label:
+            labelled.setdefault(named.told_by, []).append((named.label, sample))
     if unknown:
         faults.append(f"{split.source}: {len(unknown)} photos are not in the data set: {shortened(unknown)}.")
+    for told_by, found in labelled.items():
+        strange = _strange_labels(found)
+        if strange:
+            notes.append(f"{told_by}: {len(strange)} labels are not those of their photos: {shortened(strange)}.")
+    if not rows["nir_probe"] and not rows["vis_gallery"]:
+        notes.append(f"{split.source.name} names no photo to be compared: there is training only.")
     return Protocol("test", **{part: tuple(names) for part, names in rows.items()}, published=True)
 
 
@@ -165,18 +194,58 @@ def seeded_halves(subjects: Sequence[str], seed: int, name: str, train: int | No
     return {ordered[index]: "train" if position < count else "test" for position, index in enumerate(order)}
 
 
-def contradictions(protocol: Protocol, samples: dict[str, Sample]) -> list[str]:
-    """What makes a protocol unfit to be evaluated, one sentence each."""
+def seeded_protocol(
+    samples: Sequence[Sample], gallery: Gallery, seed: int, name: str, train: int | None, notes: list[str]
+) -> Protocol:
+    """The protocol ``test`` of a seeded split: half of the identities, or `train` of them, train.
+
+    Identities that are there in one spectrum only cannot be compared, so they train.
+    """
+    spectra: dict[str, set[str]] = {}
+    for sample in samples:
+        spectra.setdefault(sample.subject, set()).add(sample.spectrum)
+    paired = sorted(subject for subject, found in spectra.items() if len(found) == 2)
+    single = sorted(set(spectra) - set(paired))
+    if single:
+        notes.append(
+            f"{len(single)} identities are there in one spectrum only and cannot be compared: {shortened(single)}."
+        )
+    halves = {**dict.fromkeys(single, "train"), **seeded_halves(paired, seed, name, train)}
+    return split_by_subject(samples, halves, gallery, published=False)
+
+
+def contradictions(protocol: Protocol, samples: dict[str, Sample], told: Callable[[str], str] = str) -> list[str]:
+    """What makes a protocol unfit to be evaluated, one sentence each; `told` words the name of an identity in both."""
     subjects = {part: {samples[name].subject for name in getattr(protocol, part)} for part in PARTS}
     train, test = subjects["nir_train"] | subjects["vis_train"], subjects["nir_probe"] | subjects["vis_gallery"]
     faults = []
+    probes, gallery = len(protocol.nir_probe), len(protocol.vis_gallery)
+    if bool(probes) != bool(gallery) and len({sample.spectrum for sample in samples.values()}) == 2:
+        there, lacking = (f"{probes} probes", "gallery photo") if probes else (f"{gallery} gallery photos", "probe")
+        faults.append(f"{protocol.name}: there are {there}, but no {lacking}.")
     shared = sorted(train & test)
     if shared:
-        faults.append(f"{protocol.name}: {len(shared)} identities both train and are tested: {shortened(shared)}.")
+        faults.append(
+            f"{protocol.name}: {len(shared)} identities both train and are tested: "
+            f"{shortened([told(name) for name in shared])}."
+        )
     lonely = sorted(subjects["nir_probe"] - subjects["vis_gallery"])
     if lonely and subjects["vis_gallery"]:
         faults.append(f"{protocol.name}: {len(lonely)} probe identities have no gallery photo: {shortened(lonely)}.")
     return faults
+
+
+def _strange_labels(rows: list[tuple[str, Sample]]) -> list[str]:
+    """The labels of a list that contradict its paths: another's identity, or one label for several identities."""
+    other = [(label, sample) for label, sample in rows if _canonical(label) != _canonical(sample.subject)]
+    if 2 * len(other) <= len(rows):  # they are identities
+        return [f"{label} for {sample.id}" for label, sample in other]
+    subjects: dict[str, set[str]] = {}
+    for label, sample in rows:
+        subjects.setdefault(label, set()).add(sample.subject)
+    if len(subjects) == 1:  # one word for all is no identity
+        return []
+    return [f"{label} for {' and '.join(sorted(names)[:3])}" for label, names in subjects.items() if len(names) > 1]
 
 
 def _full(part: str, spectrum: Spectrum) -> str:
@@ -197,9 +266,14 @@ def _key(name: str) -> str:
     return str(stem).lower().removeprefix("./")
 
 
-def _lookup(samples: Iterable[Sample]) -> dict[str, Sample]:
-    """Samples by id and by path without extension, and by ever shorter ends of it that are unique."""
+def _lookup(samples: Iterable[Sample]) -> Callable[[str], Sample | None]:
+    """What finds the sample that a list names.
+
+    By its id or its path without extension, by the id with underscores for slashes, by an end of these that is unique,
+    or where the list's path goes on to the left of them.
+    """
     found: dict[str, Sample] = {}
+    flat: dict[str, Sample] = {}
     ends: dict[str, Sample | None] = {}
     for sample in samples:
         for name in {sample.id, sample.path or sample.id}:
@@ -209,4 +283,14 @@ def _lookup(samples: Iterable[Sample]) -> dict[str, Sample]:
             for start in range(1, len(parts) - 1):
                 end = "/".join(parts[start:])
                 ends[end] = sample if ends.get(end, sample) is sample else None
-    return {**{key: sample for key, sample in ends.items() if sample is not None}, **found}
+        flat[_key(sample.id).replace("/", "_")] = sample
+
+    def look(name: str) -> Sample | None:
+        key = _key(name)
+        sample = found.get(key) or ends.get(key)
+        parts = key.split("/")
+        for start in range(1, len(parts) - 1):
+            sample = sample or found.get("/".join(parts[start:]))
+        return sample or flat.get(parts[-1])
+
+    return look

@@ -9,8 +9,9 @@ from pathlib import Path
 from sys import intern
 
 from masksynth.arrays import Spectrum
-from masksynth.datasets.files import folders, listing
-from masksynth.datasets.splits import Gallery, split_by_subject
+from masksynth.datasets.files import folders, listing, without_twins
+from masksynth.datasets.registry import DatasetOptions
+from masksynth.datasets.splits import Gallery, contradictions, protocol_from_split, read_split, split_by_subject
 from masksynth.datasets.types import FaceDataset, Sample
 from masksynth.datasets.wording import shortened
 
@@ -52,7 +53,7 @@ def part_folders(folder: Path) -> dict[str, Path]:
 
 
 def walk(root: Path, holder: Path, spectrum: Spectrum, part: str = "") -> Iterator[Found]:
-    """The images of ``holder/<identity>/...``, however deep, in the order of their names."""
+    """The images of ``holder/<identity>/...``, however deep, folder by folder in the order of their names."""
     inside = holder.relative_to(root).as_posix()
     place = "" if inside == "." else f"{inside}/"
     for subject in listing(holder)[0]:
@@ -60,8 +61,8 @@ def walk(root: Path, holder: Path, spectrum: Spectrum, part: str = "") -> Iterat
 
 
 def walk_spectra(root: Path, holder: Path, part: str = "") -> Iterator[Found]:
-    """The images of ``holder/{nir,vis}/<identity>/...``."""
-    for spectrum, folder in spectrum_folders(holder).items():
+    """The images of ``holder/{nir,vis}/<identity>/...``, NIR first."""
+    for spectrum, folder in sorted(spectrum_folders(holder).items()):
         yield from walk(root, folder, spectrum, part)
 
 
@@ -70,10 +71,10 @@ def natural(stem: str) -> tuple[int, str]:
     return (int(stem), "") if stem.isdigit() else (1 << 62, stem)
 
 
-def cut_tree(name: str, root: Path, gallery: Gallery, notes: list[str]) -> FaceDataset:
+def cut_tree(name: str, root: Path, gallery: Gallery, options: DatasetOptions, notes: list[str]) -> FaceDataset:
     """A data set that somebody has cut into folders ``..._train`` and ``..._test`` already."""
-    notes.append("The split is that of the folders 'train' and 'test'.")
-    found = [photo for part, folder in part_folders(root).items() for photo in walk_spectra(root, folder, part)]
+    walked = (photo for part, folder in part_folders(root).items() for photo in walk_spectra(root, folder, part))
+    found = without_twins(walked, lambda p: (p.part, p.spectrum, p.path[: p.path.rfind(".")]), lambda p: p.path, notes)
     found.sort(key=lambda photo: (photo.part, photo.spectrum, photo.subject, natural(photo.stem)))
     samples = tuple(
         Sample(
@@ -84,6 +85,13 @@ def cut_tree(name: str, root: Path, gallery: Gallery, notes: list[str]) -> FaceD
         )
         for photo in found
     )
+    if options.split is not None:
+        notes.append(f"The split is that of {options.split}, not that of the folders 'train' and 'test'.")
+        told: list[str] = []
+        protocol = protocol_from_split(read_split(options.split), samples, gallery, notes, told)
+        told += contradictions(protocol, {sample.id: sample for sample in samples})
+        return FaceDataset(name, root, samples, (protocol,), tuple(notes), tuple(told))
+    notes.append("The split is that of the folders 'train' and 'test'.")
     subjects = {part: {photo.subject for photo in found if photo.part == part} for part in ("train", "test")}
     both = sorted(subjects["train"] & subjects["test"])
     faults = [f"{len(both)} identities are below both 'train' and 'test': {shortened(both)}."] if both else []
@@ -94,7 +102,7 @@ def cut_tree(name: str, root: Path, gallery: Gallery, notes: list[str]) -> FaceD
 
 def _below(root: str, place: str, subject: str, spectrum: Spectrum, part: str) -> Iterator[Found]:
     deeper, found = listing(f"{root}/{place}")
-    for name, suffix in found:
+    for name, suffix in sorted(found, key=lambda photo: natural(photo[0][: -len(photo[1])])):
         yield Found(f"{place}/{name}", subject, name[: -len(suffix)], spectrum, part)
     for child in deeper:
         yield from _below(root, f"{place}/{child}", subject, spectrum, part)

@@ -58,6 +58,7 @@ class FaceDataset:
     faults: tuple[
         str, ...
     ] = ()  # what must not be worked with; `open_dataset` raises them, `datasets check` lists them
+    on_disk: int | None = None  # image files of the whole copy, where `samples` are a choice among them
 
     @cached_property
     def by_id(self) -> dict[str, Sample]:
@@ -84,34 +85,40 @@ class FaceDataset:
         return read_sample(self.root, sample, white=white)
 
 
-def check_dataset(dataset: FaceDataset) -> FaceDataset:
-    """`dataset` itself, if it has no faults, its ids are unique and its protocols name only samples that exist.
+def named_only(samples: tuple[Sample, ...], protocol: Protocol, notes: list[str]) -> tuple[Sample, ...]:
+    """The samples that a protocol names; how many others there are is noted."""
+    named = {name for part in PARTS for name in getattr(protocol, part)}
+    kept = tuple(sample for sample in samples if sample.id in named)
+    if len(kept) < len(samples):
+        notes.append(f"{len(samples) - len(kept)} photos that the lists do not name are left out.")
+    return kept
 
-    Raises
-    ------
-    DatasetError
-        If not; the message names the first offending ids.
-    """
-    if dataset.faults:
-        raise DatasetError(f"{dataset.root}: {' '.join(dataset.faults)}")
-    if len(dataset.by_id) != len(dataset.samples):
+
+def structural_faults(dataset: FaceDataset) -> list[str]:
+    """What no data set may have, one sentence each: ids that occur twice, protocols that name what is not there."""
+    faults = []
+    spectra = {sample.id: sample.spectrum for sample in dataset.samples}
+    if len(spectra) != len(dataset.samples):
         counts = Counter(sample.id for sample in dataset.samples)
         twice = sorted(name for name, count in counts.items() if count > 1)
-        raise DatasetError(f"{dataset.root}: {len(twice)} sample ids occur more than once: {shortened(twice)}.")
+        faults.append(f"{len(twice)} photos are there more than once: {shortened(twice)}.")
     for protocol in dataset.protocols:
         for part in PARTS:
             spectrum: Spectrum = "nir" if part.startswith("nir") else "vis"
             names = getattr(protocol, part)
-            unknown = [name for name in names if name not in dataset.by_id]
+            unknown = [name for name in names if name not in spectra]
             if unknown:
-                raise DatasetError(
-                    f"{dataset.root}: protocol {protocol.name} names photos in {part} that are not in the data set: "
-                    f"{shortened(unknown)}."
+                faults.append(
+                    f"{protocol.name}: {part} names photos that are not in the data set: {shortened(unknown)}."
                 )
-            other = [name for name in names if dataset.by_id[name].spectrum != spectrum]
+            other = [name for name in names if spectra.get(name, spectrum) != spectrum]
             if other:
-                raise DatasetError(
-                    f"{dataset.root}: protocol {protocol.name} has photos of the other spectrum in {part}: "
-                    f"{shortened(other)}."
-                )
+                faults.append(f"{protocol.name}: {part} has photos of the other spectrum: {shortened(other)}.")
+    return faults
+
+
+def check_dataset(dataset: FaceDataset) -> FaceDataset:
+    """`dataset` itself, if it has no faults. Raises DatasetError with all of them if it has."""
+    if dataset.faults:
+        raise DatasetError(f"{dataset.root}: {' '.join(dataset.faults)}")
     return dataset

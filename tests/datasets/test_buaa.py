@@ -73,13 +73,35 @@ def test_holes_in_the_numbering_are_kept_and_noted(tmp_path: Path) -> None:
     dataset = open_dataset("buaa", root)
     assert "3/4" not in dataset.by_id
     assert dataset.by_id["3/6"].spectrum == "nir"
-    assert any("1 persons have fewer than 18 of the photos 1 to 18: 3." in note for note in dataset.notes)
+    assert any(
+        "1 persons have fewer than 18 of the photos 1 to 18: 3 has 17; 1 lack." in note for note in dataset.notes
+    )
 
 
 def test_more_pairs_on_demand(tmp_path: Path) -> None:
     root = write_mixed(tmp_path)
     assert len(open_dataset("buaa", root, DatasetOptions(pairs=0)).samples) == 6 * 28
     assert len(open_dataset("buaa", root, DatasetOptions(pairs=2)).samples) == 6 * 4
+    more = open_dataset("buaa", root, DatasetOptions(pairs=15))
+    assert len(more.samples) == 6 * (28 + 4)
+    assert {sample.spectrum for sample in more.samples if int(sample.id.split("/")[1]) > 36} == {"vis"}
+
+
+def test_lists_may_name_any_number(tmp_path: Path) -> None:
+    root = write_mixed(tmp_path)
+    (root / "test_vis_paths.txt").write_text("2/21.bmp\n2/38.bmp\n")
+    (root / "test_nir_paths.txt").write_text("2/30.bmp\n")
+    dataset = open_dataset("buaa", root)
+    assert dataset.protocol("test").vis_gallery == ("2/21", "2/38")
+    assert dataset.protocol("test").nir_probe == ("2/30",)
+
+
+def test_photos_that_cannot_be_read_do_not_decide(tmp_path: Path) -> None:
+    root = write_mixed(tmp_path)
+    (root / "1/1.bmp").write_bytes(b"")
+    dataset = open_dataset("buaa", root)
+    assert dataset.by_id["1/2"].spectrum == "nir"
+    assert any("Looking at the colours: " in note and "1.bmp: the file is empty" in note for note in dataset.notes)
 
 
 def test_the_gallery_is_the_first_vis_photo_and_the_split_not_published(tmp_path: Path) -> None:
@@ -103,6 +125,10 @@ def test_sorted_copies_are_told_by_their_folders(tmp_path: Path) -> None:
     dataset = open_dataset("buaa", write_sorted(tmp_path))
     assert dataset.by_id["NIR/2/9"].spectrum == "nir"
     assert "NIR/2/10" not in dataset.by_id
+    assert any("24 photos beyond the first 9 of a person are left out" in note for note in dataset.notes)
+    for number in range(1, 5):
+        (tmp_path / f"VIS/4/{number}.jpg").unlink()
+    assert any("fewer than 9 photos of a spectrum: 4 (7 VIS)" in n for n in open_dataset("buaa", tmp_path).notes)
 
 
 @pytest.mark.parametrize("gallery", ["1/1.bmp", "1\\1.bmp"])
@@ -125,6 +151,8 @@ def test_training_lists_with_more_columns_are_read(tmp_path: Path) -> None:
     protocol = open_dataset("buaa", root, DatasetOptions(split=lists)).protocol("test")
     assert protocol.nir_train == ("NIR/1/2",)
     assert protocol.vis_train == ("VIS/1/2",)
+    one = DatasetOptions(split=lists / "LoadBUAA_nir_trainA.txt")
+    assert open_dataset("buaa", root, one).protocol("test").nir_train == ("NIR/1/2",)
 
 
 def test_a_copy_cut_into_train_and_test(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from masksynth.datasets import DatasetOptions, FaceDataset, open_dataset, scan_dataset
 from masksynth.errors import DatasetError, PhotoError
+from masksynth.photos import write_photo
 
 LISTS = {
     "nir_train": ["s1\\NIR\\00001\\001.bmp", "s2\\NIR\\10115\\01-B.bmp"],
@@ -68,11 +69,11 @@ def test_folds_are_ten_in_numerical_order(tmp_path: Path) -> None:
     assert names == ["view1", *(f"fold{k:02d}" for k in range(1, 11))]
 
 
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", "utf-16"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", "utf-16", "utf-16-le", "utf-16-be"])
 def test_byte_order_marks_and_line_ends_do_not_matter(tmp_path: Path, mark: bytes | str) -> None:
     root = write_tree(tmp_path)
     text = "s1\\NIR\\00001\\001.bmp\n\r\n  s2/NIR/10115/01-B.bmp trailing words\n\n"
-    data = text.encode("utf-16") if isinstance(mark, str) else mark + text.encode()
+    data = text.encode(mark) if isinstance(mark, str) else mark + text.encode()
     (root / "protocols/nir_train_1.txt").write_bytes(data)
     assert opened(root).protocol("fold01").nir_train == LISTS_IDS["nir_train"]
 
@@ -148,6 +149,10 @@ def test_crops_are_taken_by_setting_and_where_there_is_nothing_else(tmp_path: Pa
     alone = opened(tmp_path / "crops")
     assert [sample.id for sample in alone.samples] == [sample.id for sample in cropped.samples]
     assert any("only those cropped" in note for note in alone.notes)
+    whole = open_dataset("casia", write_tree(tmp_path / "whole"), DatasetOptions(variant="cropped"))
+    assert any("no cropped photos, only whole ones; these are used" in note for note in whole.notes)
+    (raw / "s1/NIR/00001/001.bmp").unlink()
+    assert any("1 of these are there for --variant cropped" in note for note in opened(raw).notes)
 
 
 @pytest.mark.parametrize("form", ["NIR/{0}_NIR_{1}", "NIR_{1}", "{0}_NIR_{1}"])
@@ -160,6 +165,22 @@ def test_flattened_copies_are_read(tmp_path: Path, form: str) -> None:
     dataset = opened(write_tree(tmp_path, lists, files=files))
     assert all(sample.path is not None for sample in dataset.samples)
     assert "s2/NIR/10115/01-B" in dataset.by_id
+
+
+def test_flattened_copies_need_no_lists_and_may_keep_the_folders_of_persons(tmp_path: Path) -> None:
+    (tmp_path / "NIR").mkdir()
+    (tmp_path / "NIR/s2_NIR_10039_001.jpg").touch()
+    (tmp_path / "NIR/NIR_20001_001.bmp").touch()
+    assert [sample.id for sample in opened(tmp_path).samples] == ["NIR/20001/001", "s2/NIR/10039/001"]
+    files = ["s1/NIR/00001/s1_NIR_00001_001.bmp", "s2/NIR/10115/NIR_10115_01-B.bmp"]
+    nested = opened(write_tree(tmp_path / "nested", {}, files=files))
+    assert [sample.id for sample in nested.samples] == ["s1/NIR/00001/001", "s2/NIR/10115/01-B"]
+
+
+def test_a_flattened_file_that_stands_for_two_periods_is_named(tmp_path: Path) -> None:
+    files = {line.split("\\", 1)[1].replace("\\", "_") for line in chain(*LISTS.values())}
+    dataset = opened(write_tree(tmp_path, files=[f"{name[:3]}/{name}" for name in files]))
+    assert any("1 files stand for several photos each" in n and "NIR/NIR_00005_001.bmp" in n for n in dataset.notes)
 
 
 def test_thumbs_and_strange_folders_are_passed_over(tmp_path: Path) -> None:
@@ -191,6 +212,13 @@ def test_eye_files_give_points_image_left_first(tmp_path: Path) -> None:
     assert dataset.by_id["s3/NIR/20320/001"].points is None
 
 
+def test_lines_of_an_eye_file_that_give_no_eyes_are_named(tmp_path: Path) -> None:
+    root = write_tree(tmp_path)
+    (root / "s1/s1_vis_eyes.txt").write_text("name x y x y\nVIS\\00001\\001.jpg 1 2 3\nVIS\\00005\\001.jpg 1 2 3 nan\n")
+    (told,) = [note for note in opened(root).notes if "eyes" in note]
+    assert "s1_vis_eyes.txt: 2 lines give no eyes: line 2 'VIS/00001/001.jpg 1 2 3', line 3" in told
+
+
 @pytest.mark.parametrize("place", ["NIR-VIS-2.0/annotations", "annotations"])
 def test_idiaps_pos_files_give_points_where_there_are_no_eye_files(tmp_path: Path, place: str) -> None:
     root = write_tree(tmp_path / "NIR-VIS-2.0")
@@ -209,12 +237,41 @@ def test_idiaps_pos_files_give_points_where_there_are_no_eye_files(tmp_path: Pat
     assert opened(root).by_id["s2/NIR/10115/01-B"].points is None
 
 
+def test_a_split_of_ones_own_goes_in_place_of_the_lists(tmp_path: Path) -> None:
+    root = write_tree(tmp_path / "data")
+    (tmp_path / "s.csv").write_text("part,subject\ntrain,1\ntrain,10115\ntest,00005\ntest,20320\n")
+    dataset = open_dataset("casia", root, DatasetOptions(split=tmp_path / "s.csv"))
+    (protocol,) = dataset.protocols
+    assert protocol.name == "test"
+    assert protocol.nir_train == LISTS_IDS["nir_train"]
+    assert protocol.vis_gallery == ("s1/VIS/00005/001", "s3/VIS/20320/002")
+    assert any("in place of the data set's own protocols" in note for note in dataset.notes)
+    lists = tmp_path / "lists"
+    (root / "protocols").rename(lists)
+    there = open_dataset("casia", root, DatasetOptions(split=lists))
+    assert [protocol.name for protocol in there.protocols] == ["view1", "fold01"]
+
+
+def test_folders_above_the_period_may_have_blanks_in_a_list(tmp_path: Path) -> None:
+    lists = {part: [f"D:\\CASIA NIR-VIS 2.0\\{line}" for line in lines] for part, lines in LISTS.items()}
+    dataset = opened(write_tree(tmp_path, lists, files=list(chain(*LISTS.values()))))
+    assert dataset.protocol("fold01").nir_train == LISTS_IDS["nir_train"]
+
+
+def test_an_empty_tree_is_named(tmp_path: Path) -> None:
+    (tmp_path / "s1/NIR/00001").mkdir(parents=True)
+    with pytest.raises(DatasetError, match="no photo was found"):
+        opened(tmp_path)
+
+
 def test_a_fold_without_one_of_its_lists_is_left_out_and_named(tmp_path: Path) -> None:
     root = write_tree(tmp_path, views=["dev", "1", "2"])
     (root / "protocols/vis_gallery_2.txt").unlink()
     dataset = opened(root)
     assert [protocol.name for protocol in dataset.protocols] == ["view1", "fold01"]
     assert any("vis_gallery_2.txt not there; fold 2 of View 2 is left out" in note for note in dataset.notes)
+    without = ", ".join(f"fold{k:02d}" for k in range(3, 11))
+    assert any(f"protocols: there are no lists of {without}." in note for note in dataset.notes)
 
 
 def test_other_counts_than_the_published_warn_only(tmp_path: Path) -> None:
@@ -333,3 +390,14 @@ def test_an_empty_file_is_a_photo_error(tmp_path: Path) -> None:
 
 def _subjects(dataset: FaceDataset, names: Sequence[str]) -> set[str]:
     return {dataset.by_id[name].subject for name in names}
+
+
+def test_nir_of_one_channel_or_three_is_the_same_sample(tmp_path: Path) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    read = {}
+    for name, pixels in (("one", grey), ("three", np.repeat(grey[..., None], 3, axis=2))):
+        root = write_tree(tmp_path / name)
+        write_photo(root / "s1/NIR/00001/001.bmp", pixels)
+        dataset = opened(root)
+        read[name] = dataset.read(dataset.by_id["s1/NIR/00001/001"]).rgb
+    assert np.array_equal(read["one"], read["three"])

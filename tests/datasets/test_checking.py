@@ -59,6 +59,40 @@ def test_the_published_counts_of_casia() -> None:
     assert view["nir_train"] + view["vis_train"] == 8750
 
 
+def test_a_copy_of_the_published_size_is_right_in_every_row() -> None:
+    """725 identities; the probes of a fold are one photo of each of 357 persons and all others of one more."""
+    tested, trained = [f"{n:05d}" for n in range(358)], [f"{n:05d}" for n in range(358, 715)]
+    nir = [(who, 0) for who in tested] + [(tested[0], n) for n in range(1, 6300 - 357)]
+    nir += [(trained[n % 357], n // 357) for n in range(6400)]
+    vis = [(f"{n:05d}", 0) for n in (*range(358), *range(715, 725))]
+    vis += [(trained[n % 357], n // 357) for n in range(17_580 - len(nir) - len(vis))]
+    samples = tuple(
+        Sample(f"{kind}/{who}/{n}", "x", who, kind)  # type: ignore[arg-type]
+        for kind, rows in (("nir", nir), ("vis", vis))
+        for who, n in rows
+    )
+    probes = [s.id for s in samples if s.spectrum == "nir" and s.subject in tested]
+    training = [s.id for s in samples if s.spectrum == "nir" and s.subject in trained]
+    gallery = tuple(f"vis/{who}/0" for who in tested)
+    spare = [s.id for s in samples if s.spectrum == "vis" and s.subject in trained]
+    protocols = [Protocol("view1", tuple(training[:6270]), tuple(spare[:2480]), tuple(probes[:6123]), gallery, True)]
+    for fold, count in enumerate(CASIA_PROBES, 1):
+        lists = (tuple(training[: 12_393 - count]), tuple(spare), tuple(probes[:count]), gallery)
+        protocols.append(Protocol(f"fold{fold:02d}", *lists, published=True))
+    result = check(FaceDataset("casia", Path("x"), samples, tuple(protocols)))
+    assert [row for row in result.rows if row.state not in ("right", "")] == []
+    assert result.verdict == "complete: every figure is as published"
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "state"),
+    [("buaa", 5952, "right"), ("buaa", 5951, "different"), ("oulu", 66_123, "right"), ("oulu", 40_000, "different")],
+)
+def test_photos_on_disk_are_compared_though_some_are_used(name: str, found: int, state: str) -> None:
+    rows = {row.what: row for row in check(FaceDataset(name, Path("x"), (), (), on_disk=found)).rows}
+    assert (rows["photos on disk"].found, rows["photos on disk"].state) == (found, state)
+
+
 def test_a_missing_protocol_is_a_missing_row() -> None:
     sample = Sample("s1/NIR/00001/001", "x", "00001", "nir")
     result = check(FaceDataset("casia", Path("x"), (sample,), ()))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masksynth.datasets import FaceDataset, open_dataset
+from masksynth.datasets import DatasetOptions, FaceDataset, open_dataset
 from masksynth.datasets.generated.demo import DemoConfig, write_demo
 from masksynth.datasets.ms1m import parse_line
 from masksynth.datasets.recordio import framed, pack, records
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, PhotoError
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture"
 PNG = b"\x89PNG" + b"picture"
@@ -71,7 +71,42 @@ def test_property_is_compared(tmp_path: Path) -> None:
 def test_an_index_of_another_file_is_noted(tmp_path: Path) -> None:
     folder = write_rec(tmp_path / "rec", TYPICAL)
     (folder / "train.idx").write_text("".join(f"{key}\t{4 * key}\n" for key in range(100, 120)))
-    assert any("entries name no picture" in note for note in open_dataset("ms1m", folder).notes)
+    dataset = open_dataset("ms1m", folder)
+    assert any("20 entries name no picture" in note for note in dataset.notes)
+    assert any("lacks 3 of the 3 pictures, so keys are those of the records" in note for note in dataset.notes)
+    assert [sample.id for sample in dataset.samples] == ["00000001", "00000002", "00000003"]
+
+
+def test_names_in_capitals_are_read(tmp_path: Path) -> None:
+    folder = write_rec(tmp_path / "rec", [*TYPICAL[:3], TYPICAL[4]])
+    (folder / "train.rec").rename(folder / "TRAIN.REC")
+    (folder / "train.idx").rename(folder / "TRAIN.IDX")
+    (folder / "PROPERTY").write_text("2,112,112\n")
+    dataset = open_dataset("ms1m", folder)
+    assert dataset.notes == (
+        "2 records of TRAIN.REC hold no picture; they bound the identities.",
+        "'property' says 2 identities, the records have 1.",
+    )
+    with pytest.raises(PhotoError, match=r"TRAIN\.REC@\d+: is not an image"):
+        dataset.read(dataset.samples[0])  # the record was found, but holds no true JPEG
+
+
+def test_what_is_no_picture_is_named_with_its_byte(tmp_path: Path) -> None:
+    folder = write_rec(tmp_path / "rec", [pack((0.0, 1.0), 1, JPEG), pack((0.0, 1.0), 2, b"no picture")])
+    assert any("1 records of train.rec hold what is no picture: byte " in n for n in open_dataset("ms1m", folder).notes)
+    write_rec(tmp_path / "nan", [pack((float("nan"), 1.0), 1, JPEG)])
+    with pytest.raises(DatasetError, match="byte 0 has the label nan, no identity"):
+        open_dataset("ms1m", tmp_path / "nan")
+
+
+def test_the_file_that_is_named_is_the_one_read(tmp_path: Path) -> None:
+    write_list(tmp_path, "m.01_f/1-FaceId-0_align.jpg 0\nm.02_f/2.jpg 1\n")
+    (tmp_path / "short.txt").write_text("m.02_f/2.jpg 5\n")
+    assert open_dataset("ms1m", tmp_path / "short.txt").subjects == ("5",)
+    assert any("train_list.txt is taken for the list, not short.txt" in n for n in open_dataset("ms1m", tmp_path).notes)
+    write_rec(tmp_path, TYPICAL, name="a")
+    write_rec(tmp_path, TYPICAL[:2], name="b")
+    assert len(open_dataset("ms1m", tmp_path / "b.rec").samples) == 1
 
 
 def test_a_record_file_cut_short_is_named_with_the_byte(tmp_path: Path) -> None:
@@ -111,6 +146,35 @@ def test_a_list_may_start_below_and_have_a_blank_line_and_absent_photos(tmp_path
     assert "1 lines name no photo: line 6 'nonsense'" in told
 
 
+def test_listed_names_may_differ_in_case_and_extension(tmp_path: Path) -> None:
+    write_list(
+        tmp_path, "m.01_f/1-FaceId-0_align.jpg 0\nm.02_f/2.jpg 1\n", ("M.01_F/1-FACEID-0_ALIGN.JPG", "m.02_f/2.png")
+    )
+    assert [s.path for s in open_dataset("ms1m", tmp_path).samples] == ["M.01_F/1-FACEID-0_ALIGN.JPG", "m.02_f/2.png"]
+
+
+def test_the_folders_of_another_machine_are_taken_off_a_list(tmp_path: Path) -> None:
+    dataset = open_dataset("ms1m", write_list(tmp_path, "/data/ms1m/m.02_f/2.jpg 1\n/data/ms1m/m.03_f/2.jpg 2\n"))
+    assert [(s.id, s.path) for s in dataset.samples] == [("m.02_f/2.jpg", "m.02_f/2.jpg"), ("m.03_f/2.jpg", None)]
+
+
+def test_msra_lmk_needs_no_extension_and_bad_points_are_named(tmp_path: Path) -> None:
+    write_list(tmp_path, "")
+    (tmp_path / "train_list.txt").unlink()
+    points = " ".join("1.5" for _ in range(10))
+    (tmp_path / "msra_lmk").write_text(f"m.02_f/2.jpg 1 {points}\nm.01_f/1-FaceId-0_align.jpg 0 nan{points[3:]}\n")
+    dataset = open_dataset("ms1m", tmp_path)
+    assert [sample.points is None for sample in dataset.samples] == [False, True]
+    assert any("1 lines hold what are no five points: line 2" in note for note in dataset.notes)
+
+
+def test_one_may_give_a_split(tmp_path: Path) -> None:
+    write_list(tmp_path / "data", "m.01_f/1-FaceId-0_align.jpg 0\nm.02_f/2.jpg 1\n")
+    (tmp_path / "s.csv").write_text("part,subject\ntrain,1\n")
+    dataset = open_dataset("ms1m", tmp_path / "data", DatasetOptions(split=tmp_path / "s.csv"))
+    assert dataset.protocol("test").vis_train == ("m.02_f/2.jpg",)
+
+
 FIVE = [[143.5, 160.2], [247.1, 158.9], [195.3, 216.7], [151.0, 268.4], [240.6, 267.2]]
 
 
@@ -132,9 +196,12 @@ def test_five_points_come_in_two_orders(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("a/1.jpg 7 1", ("a/1.jpg", "7", None)),
-        ("1\ta/1.jpg\t7.0", ("a/1.jpg", "7", None)),
-        ("a\\1.jpg 7", ("a/1.jpg", "7", None)),
+        ("a/1.jpg 7 1", ("a/1.jpg", "7", None, "vis")),
+        ("a/1.jpg 7 0", ("a/1.jpg", "7", None, "nir")),
+        ("1\ta/1.jpg\t7.0", ("a/1.jpg", "7", None, "vis")),
+        ("a/1.jpg\t7", ("a/1.jpg", "7", None, "vis")),
+        ("a\\1.jpg 7", ("a/1.jpg", "7", None, "vis")),
+        ("a b/1 (2).jpg 7", ("a b/1 (2).jpg", "7", None, "vis")),
         ("a/1.txt 7", None),
         ("a/1.jpg seven", None),
         ("a/1.jpg", None),

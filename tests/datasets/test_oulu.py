@@ -82,7 +82,9 @@ def test_the_light_is_chosen(tmp_path: Path) -> None:
 
 
 def test_a_light_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no photos in the light 'dark'"):
+    with pytest.raises(
+        DatasetError, match=r"no photos in the light 'dark', only in strong. Say which with --oulu-light"
+    ):
         open_dataset("oulu", write_tree(tmp_path), DatasetOptions(light="dark"))
 
 
@@ -150,6 +152,56 @@ def test_lists_as_published_code_reads_them_are_found_beside_the_photos(
     assert protocol.vis_gallery == ("VL/Strong/P052/Anger/005",)
 
 
+LISTED = {"NI": "NI/Strong/P052/Anger/005", "VL": "VL/Strong/P052/Anger/005"}
+
+
+@pytest.mark.parametrize("form", ["OriginalImg/{0}.jpeg 52", "D:\\OriginalImg\\{0}.JPEG,P052", "{1}.jpeg 52"])
+def test_paths_of_a_list_may_go_on_to_the_left_or_be_flat(tmp_path: Path, form: str) -> None:
+    root = write_tree(tmp_path)
+    for name, kind in (("test_vis_paths.txt", "VL"), ("test_nir_paths.txt", "NI")):
+        (root / name).write_text(form.format(LISTED[kind], LISTED[kind].replace("/", "_")) + "\n")
+    dataset = open_dataset("oulu", root)
+    assert [sample.id for sample in dataset.samples] == list(LISTED.values())
+    assert any("photos that the lists do not name are left out" in note for note in dataset.notes)
+
+
+def test_labels_of_a_list_that_are_another_persons_are_named(tmp_path: Path) -> None:
+    root = write_tree(tmp_path)
+    (root / "test_nir_paths.txt").write_text("NI/Strong/P052/Anger/001.jpeg 52\nNI/Strong/P051/Anger/001.jpeg 52\n")
+    (root / "test_vis_paths.txt").write_text("".join(f"VL/Strong/P0{n}/Fear/001.jpeg {n % 2}\n" for n in (51, 52)))
+    told = [note for note in open_dataset("oulu", root).notes if "labels are" in note]
+    assert told == ["test_nir_paths.txt: 1 labels are not those of their photos: 52 for NI/Strong/P051/Anger/001."]
+
+
+def test_an_empty_list_is_a_fault(tmp_path: Path) -> None:
+    root = write_tree(tmp_path)
+    (root / "test_nir_paths.txt").write_text("NI/Strong/P052/Anger/001.jpeg 52\n")
+    (root / "test_vis_paths.txt").write_text("\n")
+    assert "test_vis_paths.txt: the list is empty." in scan_dataset("oulu", root).faults
+
+
+def test_half_a_copy_says_which_half(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="there is NI, but no VL beside it"):
+        open_dataset("oulu", write_tree(tmp_path, kinds=("NI", "videos")))
+
+
+def test_of_a_frame_in_two_formats_one_is_used(tmp_path: Path) -> None:
+    root = write_tree(tmp_path)
+    (root / "NI/Strong/P001/Anger/000.jpg").touch()
+    dataset = open_dataset("oulu", root)
+    assert dataset.by_id["NI/Strong/P001/Anger/000"].path == "NI/Strong/P001/Anger/000.jpg"
+    assert any("1 photos are there in several formats" in note for note in dataset.notes)
+
+
+def test_persons_and_halves_are_as_asked(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, persons=[f"P{n:03d}" for n in (1, 2, 3, 51, 52, 53)], frames=1)
+    dataset = open_dataset("oulu", root, DatasetOptions(persons=(1, 3), train=3))
+    protocol = dataset.protocol("test")
+    subjects = [{dataset.by_id[name].subject for name in names} for names in (protocol.nir_train, protocol.nir_probe)]
+    assert list(map(len, subjects)) == [3, 1]
+    assert {"P051", "P052", "P053"} < subjects[0] | subjects[1]
+
+
 def test_flat_renames_are_read(tmp_path: Path) -> None:
     for kind in ("NI", "VL"):
         for person in ("P001", "P051"):
@@ -168,6 +220,9 @@ def test_a_tree_cut_into_train_and_test_is_taken_as_it_is(tmp_path: Path) -> Non
     protocol = open_dataset("oulu", tmp_path).protocol("test")
     assert protocol.nir_train == ("train/NIR/1/9", "train/NIR/1/10")
     assert protocol.vis_gallery == ("test/VIS/2/9", "test/VIS/2/10")
+    (tmp_path / "s.csv").write_text("part,subject\ntrain,2\ntest,1\n")
+    turned = open_dataset("oulu", tmp_path, DatasetOptions(split=tmp_path / "s.csv")).protocol("test")
+    assert turned.nir_train == ("test/NIR/2/9", "test/NIR/2/10")
     (tmp_path / "Oulu_20class_test/NIR/1").mkdir()
     (tmp_path / "Oulu_20class_test/NIR/1/1.jpg").touch()
     assert any("1 identities are below both" in fault for fault in scan_dataset("oulu", tmp_path).faults)
@@ -180,3 +235,43 @@ def test_the_generated_layout_is_read_with_its_quirks(tmp_path: Path) -> None:
     assert len(dataset.samples) == 2 * 4 * 6
     assert dataset.by_id["NI/Strong/P002/Fear/001"].path is not None
     assert dataset.read(dataset.samples[0]).pixels.shape[:2] == (240, 320)
+
+
+@pytest.mark.parametrize(
+    ("above", "kinds"),
+    [
+        ("B_OriginalImg/OriginalImg", ("NI", "VL")),
+        ("Oulu_CASIA_NIR_VIS", ("NI", "VL")),
+        ("x/y", ("NIR", "VIS")),
+        ("PreProcess_Img", ("NI_Acropped", "VL_Acropped")),
+        ("PreProcess", ("ni_acropped", "vl_acropped")),
+        ("PreProcessImg", ("NI_Acropped", "VL_Acropped")),
+    ],
+)
+def test_roots_of_every_name_are_found(tmp_path: Path, above: str, kinds: tuple[str, str]) -> None:
+    root = write_tree(tmp_path / above, kinds=kinds, frames=1)
+    dataset = open_dataset("oulu", tmp_path)
+    assert dataset.root == root
+    assert len(dataset.samples) == 2 * 4 * 6
+    assert dataset.samples[0].id == "NI/Strong/P001/Anger/000"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".bmp"])
+def test_persons_may_lack_the_letter_and_photos_have_any_extension(tmp_path: Path, suffix: str) -> None:
+    root = write_tree(tmp_path, persons=("1", "p051"), frames=1)
+    for photo in root.rglob("*.jpeg"):
+        photo.rename(photo.with_suffix(suffix))
+    dataset = open_dataset("oulu", root)
+    assert dataset.subjects == ("P001", "P051")
+    assert all(str(sample.path).endswith(suffix) for sample in dataset.samples)
+
+
+def test_what_is_no_frame_is_passed_over(tmp_path: Path) -> None:
+    root = write_tree(tmp_path, frames=1)
+    before = open_dataset("oulu", root).samples
+    (root / "NI/Strong/change_log.txt").touch()
+    (root / "NI/Strong/P009.jpeg").touch()
+    (root / "NI/Strong/P001/Anger/notes.jpeg").touch()
+    (root / "NI/Strong/P001/Boredom").mkdir()
+    (root / "NI/Strong/P001/Boredom/000.jpeg").touch()
+    assert open_dataset("oulu", root).samples == before

@@ -67,6 +67,36 @@ def test_folders_train_and_test_are_the_split(tmp_path: Path) -> None:
     assert protocol.published
 
 
+def test_a_person_may_be_named_like_a_spectrum(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", write_tree(tmp_path, "Nir_Barkat/1.jpg", "Ann/1.jpg"))
+    assert dataset.subjects == ("Ann", "Nir_Barkat")
+
+
+def test_train_and_test_of_one_spectrum(tmp_path: Path) -> None:
+    dataset = open_dataset(
+        "folder", write_tree(tmp_path, "train/a/1.png", "test/a/2.png"), DatasetOptions(spectrum="nir")
+    )
+    assert dataset.subjects == ("a",)
+    assert dataset.protocol("test").nir_train == ("train/a/1.png",)
+    assert dataset.protocol("test").nir_probe == ()
+    assert len(dataset.samples) == 2
+
+
+def test_persons_in_one_spectrum_only_train(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", write_tree(two_spectra(tmp_path), "nir/x/1.png", "vis/y/1.png"))
+    protocol = dataset.protocol("test")
+    assert "nir/x/1.png" in protocol.nir_train
+    assert "vis/y/1.png" in protocol.vis_train
+    assert any("2 identities are there in one spectrum only and cannot be compared: x, y" in n for n in dataset.notes)
+
+
+def test_photos_in_no_folder_of_a_person_are_named(tmp_path: Path) -> None:
+    dataset = open_dataset("folder", write_tree(two_spectra(tmp_path), "nir/loose.png"))
+    assert any("1 photos lie in no folder of an identity and are left out: nir/loose.png" in n for n in dataset.notes)
+    with pytest.raises(DatasetError, match="photos lie in nir and vis themselves"):
+        open_dataset("folder", write_tree(tmp_path / "flat", "nir/1.png", "vis/1.png"))
+
+
 def test_numbers_are_sorted_by_value(tmp_path: Path) -> None:
     dataset = open_dataset("folder", write_tree(tmp_path, "vis/a/10.png", "vis/a/9.png", "vis/a/x.png"))
     assert [sample.id for sample in dataset.samples] == ["vis/a/9.png", "vis/a/10.png", "vis/a/x.png"]
@@ -125,6 +155,9 @@ def test_split_files_that_cannot_be_understood_name_the_line(tmp_path: Path, tex
         ("part,path\ntrain,nir/p0/7.png\n", "1 photos are not in the data set: nir/p0/7.png"),
         ("part,path\ntrain,nir/p0/1\nprobe,nir/p0/2\ngallery,vis/p0/1\n", "1 identities both train and are tested: p0"),
         ("part,path\nprobe,nir/p0/2\ngallery,vis/p1/1\n", "1 probe identities have no gallery photo: p0"),
+        ("part,path\nprobe,nir/p0/2\n", "test: there are 1 probes, but no gallery photo"),
+        ("part,path\ngallery,vis/p0/2\n", "test: there are 1 gallery photos, but no probe"),
+        ("part,path\nnir_train,vis/p0/2\n", "test: nir_train has photos of the other spectrum: vis/p0/2.png"),
     ],
 )
 def test_splits_that_contradict_the_data_are_faults(tmp_path: Path, text: str, said: str) -> None:
@@ -195,6 +228,23 @@ def test_photos_that_are_not_there_stay_as_missing(tmp_path: Path) -> None:
     dataset = open_dataset("manifest", root)
     assert dataset.by_id["nir/ben/1.png"].path is None
     assert dataset.protocol("test").nir_probe == ("nir/ben/1.png",)
+    assert "manifest.csv: 1 of 5 photos are not there: line 5 nir/ben/1.png." in dataset.notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_a_manifest_may_be_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "m.csv").write_bytes(MANIFEST.replace("ben", "bén").encode(encoding))
+    write_tree(tmp_path, *(name.replace("ben", "bén") for name in PHOTOS))
+    assert "bén" in open_dataset("manifest", tmp_path / "m.csv").subjects
+
+
+def test_columns_that_are_not_known_and_many_wrong_lines_are_told(tmp_path: Path) -> None:
+    rows = "".join(f"{n}.png,a,thermal,train\n" for n in range(30))
+    (tmp_path / "m.csv").write_text("path,subject,spectrum,splits\n" + rows)
+    dataset = scan_dataset("manifest", tmp_path / "m.csv")
+    assert dataset.notes == ("m.csv: columns that mean nothing here are passed over: splits.",)
+    assert len(dataset.faults) == 21
+    assert dataset.faults[-1] == "m.csv: 10 more lines are wrong."
 
 
 @pytest.mark.parametrize(
@@ -214,8 +264,12 @@ def test_photos_that_are_not_there_stay_as_missing(tmp_path: Path) -> None:
         ("1 2 30 40", "1 2 nan 40", "line 5: box is '1 2 nan 40', but 4 numbers are wanted"),
         ("nir/ann/1.png", "../ann/1.png", "line 3: the path '../ann/1.png' leaves the manifest's folder"),
         ("nir/ann/1.png", "/etc/1.png", "line 3: the path '/etc/1.png' leaves the manifest's folder"),
-        ("ben,vis,gallery", "ann,vis,gallery", "1 identities both train and are tested: ann"),
-        ("vis/ben/1.png,ben", "nir/ben/1.png,ben", "1 sample ids occur more than once: nir/ben/1.png"),
+        ("ben,vis,gallery", "ann,vis,gallery", r"1 identities both train and are tested: ann \(lines 3 and 6\)"),
+        ("nir/ann/1.png,ann,nir,train,,", "a,b,ann,nir,train,,1", "line 3: has 7 values, but the heading 6 columns"),
+        ("cat,vis,,,", '"cat,vis,,,', "line 7: cannot be read as CSV"),
+        ("path,subject,spectrum,split,points,box", "path;subject;spectrum", "other marks than commas"),
+        ("nir/ben/1.png,ben", ".//nir\\ann\\1.png,ben", "line 5: the path 'nir/ann/1.png' stands in line 3 already"),
+        ("vis/ben/1.png,ben", "nir/ben/1.png,ben", "line 6: the path 'nir/ben/1.png' stands in line 5 already"),
     ],
 )
 def test_every_wrong_line_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from masksynth.datasets import open_dataset, resolve_root
-from masksynth.errors import ConfigError
+from masksynth.errors import ConfigError, DatasetError
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +55,23 @@ def test_a_config_of_the_wrong_kind_is_named(tmp_path: Path, text: str) -> None:
 def test_an_unknown_data_set_lists_those_known() -> None:
     with pytest.raises(ConfigError, match=r"no data set 'lfw'\. Known are: casia"):
         open_dataset("lfw", ".")
+
+
+def test_a_folder_that_may_not_be_read_does_not_stop_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lost+found", "sets/nir/ann", "sets/vis/ann"):
+        (tmp_path / name).mkdir(parents=True)
+    for kind in ("nir", "vis"):
+        (tmp_path / f"sets/{kind}/ann/1.png").touch()
+    whole = os.scandir
+
+    def scandir(path: str | os.PathLike[str]) -> object:
+        if Path(path).name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert open_dataset("folder", tmp_path).root.name == "sets"
+    with pytest.raises(DatasetError, match=r"lost\+found: the folder could not be read \(Permission denied\)"):
+        open_dataset("folder", tmp_path / "lost+found")

@@ -55,6 +55,7 @@ class DemoConfig:
     vis_photos: int = 4  # likewise
     seed: int = 0
     yaw: float = 25.0  # degrees, the farthest turn of the head
+    damaged: bool = False  # with faults, each of which the check of the data set names
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -139,6 +140,10 @@ def write_demo(
         module, function = LAYOUTS[config.layout]
         getattr(import_module(f"masksynth.datasets.generated.{module}"), function)(writer, config)
         count = writer.finish()
+        if config.damaged:
+            from masksynth.datasets.generated.damage import damage  # it knows the layouts, which know this module
+
+            damage(temporary, config.layout)
     return count
 
 
