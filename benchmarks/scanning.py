@@ -3,7 +3,8 @@
     python benchmarks/scanning.py [--photos N] [--layout NAME ...] [--folder DIR]
 
 writes a tree of empty files of each layout to a temporary folder in DIR, scans and checks it in a fresh process, and
-prints photos a second, seconds of the check and the memory that the scanned data set holds.
+prints photos a second, by the clock and by processor time, seconds of the check, the memory that the scanned data set
+holds, and how much of it are the paths and ids. With DIR in memory (/dev/shm) no disk takes part.
 """
 
 from __future__ import annotations
@@ -46,17 +47,20 @@ def scan(dataset: str, root: Path) -> None:
 
     importlib.import_module(KNOWN[dataset].module)  # no part of what is measured
     before = held()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     found = open_dataset(dataset, root, DatasetOptions(pairs=0, frames=0))
-    scanned = time.perf_counter() - start
+    scanned, worked = time.perf_counter() - start, time.process_time() - worked
     used = held() - before
-    start = time.perf_counter()
+    start = time.process_time()
     check(found)
-    checked = time.perf_counter() - start
+    checked = time.process_time() - start
     count = len(found.samples)
+    paths = {id(text): sys.getsizeof(text) for sample in found.samples for text in (sample.path, sample.id)}
     print(
-        f"{count:9,} photos in {scanned:6.2f} s = {count / scanned:9,.0f}/s, check {checked:5.2f} s, "
-        f"{used / 1e6:5.0f} MB = {used / count:,.0f} bytes a photo"
+        f"{count:9,} photos in {scanned:6.2f} s = {count / scanned:9,.0f}/s, "
+        f"{count / worked:9,.0f}/s of processor time, check {checked:5.2f} s, "
+        f"{used / 1e6:5.0f} MB = {used / count:,.0f} bytes a photo, "
+        f"{sum(paths.values()) / count:.0f} of them path and id"
     )
 
 

@@ -92,7 +92,7 @@ def command() -> None:
 
 @command.command("list")
 def list_known() -> None:
-    """List the known data sets, where their licences are had, and where they are here.
+    """List the known data sets: what each needs, where its licence is asked for, and where it is here.
 
     Example: masksynth datasets list
     """
@@ -102,6 +102,7 @@ def list_known() -> None:
     for known in KNOWN.values():
         click.echo(f"{known.name}: {known.title}")
         click.echo(f"    holds: {known.contents}")
+        click.echo(f"    needs: {known.needs}")
         click.echo(f"    licence: {known.licence}")
         try:
             click.echo(f"    here: {resolve_root(known.name)}")

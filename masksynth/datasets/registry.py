@@ -59,11 +59,12 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Known:
-    """A data set that can be opened: its title, what it holds, and whom to ask for it."""
+    """A data set that can be opened: its title, what it holds, what must be on disk, and whom to ask for it."""
 
     name: str
     title: str
     contents: str
+    needs: str
     licence: str
     module: str  # has scan(root, options) -> FaceDataset
 
@@ -75,34 +76,42 @@ KNOWN = {
             "casia",
             "CASIA NIR-VIS 2.0",
             "725 identities, 17,580 photos; View 1 and the ten folds of View 2",
-            "a release agreement with the Institute of Automation, Chinese Academy of Sciences (CASIA)",
+            "the folders s1 to s4 and the 44 list files in protocols, as in NIR-VIS-2.0",
+            "a release agreement with the Institute of Automation, Chinese Academy of Sciences (CASIA): "
+            "http://www.cbsr.ia.ac.cn/english/NIR-VIS-2.0-Database.html",
             "masksynth.datasets.casia",
         ),
         Known(
             "oulu",
             "Oulu-CASIA NIR&VIS",
             "80 identities in three lights and six expressions; no published split",
-            "a licence agreement with the Center for Machine Vision and Signal Analysis, University of Oulu",
+            "OriginalImg (or PreProcess_Img) with NI and VL; your own lists to compare with others, by --split",
+            "a licence agreement with the Center for Machine Vision and Signal Analysis, University of Oulu: "
+            "http://www.cse.oulu.fi/CMV/Downloads/Oulu-CASIA",
             "masksynth.datasets.oulu",
         ),
         Known(
             "buaa",
             "BUAA-VisNir",
             "150 identities, 5,952 photos; no published split",
-            "a request to the Beihang University authors of the technical report",
+            "folders 1 to 150 with 1.bmp to 40.bmp, or sorted into NIR and VIS; your own lists, by --split",
+            "a request to the authors of the technical report, IRIP laboratory, Beihang University: "
+            "https://irip.buaa.edu.cn",
             "masksynth.datasets.buaa",
         ),
         Known(
             "ms1m",
             "MS1M-v1c (MS-Celeb-1M, cleaned)",
             "86,876 identities, 3,923,399 VIS photos to pretrain on; as RecordIO, list or folders",
-            "withdrawn by its makers; what copies exist are under unsettled terms",
+            "train.rec, or a list of lines 'path label' and its photos, or folders named by identity",
+            "once at http://trillionpairs.deepglint.com, withdrawn; what copies exist are under unsettled terms",
             "masksynth.datasets.ms1m",
         ),
         Known(
             "folder",
             "your own photos in folders nir/<id>/ and vis/<id>/, or of one spectrum in <id>/",
             "a seeded split, or yours",
+            "one folder for each identity",
             "yours",
             "masksynth.datasets.folder",
         ),
@@ -110,6 +119,7 @@ KNOWN = {
             "manifest",
             "your own table of photos, a CSV file",
             "what the table says",
+            "columns path, subject and spectrum; split, points, box if you like",
             "yours",
             "masksynth.datasets.manifest",
         ),

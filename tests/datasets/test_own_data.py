@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from masksynth.cli.main import main
 from masksynth.datasets import DatasetOptions, FaceDataset, open_dataset, scan_dataset
 from masksynth.datasets.manifest import write_manifest
+from masksynth.datasets.recordio import framed, pack
 from masksynth.datasets.splits import read_split, seeded_halves
 from masksynth.errors import ConfigError, DatasetError
 
@@ -312,6 +314,53 @@ def test_the_manifest_of_a_known_set_is_that_set(demo_casia: Path, tmp_path: Pat
     path.unlink()
 
 
+def _oulu(root: Path) -> Path:
+    names = [f"{kind}/Strong/P{n:03d}/Fear/{k:03d}.jpeg" for kind in ("NI", "VL") for n in (1, 2, 51) for k in (0, 1)]
+    return write_tree(root, *names)
+
+
+def _buaa(root: Path) -> Path:
+    return write_tree(root, *(f"{kind}/{n}/{k}.jpg" for kind in ("NIR", "VIS") for n in range(1, 5) for k in (1, 2)))
+
+
+def _ms1m_list(root: Path) -> Path:
+    write_tree(root, "msra/m.01_f/1.jpg", "msra/m.02_f/1, 2.jpg")
+    points = "143.5 160.2 247.1 158.9 195.3 216.7 151.0 268.4 240.6 267.2"
+    (root / "msra_lmk").write_text(f"msra/m.01_f/1.jpg 0 {points}\nmsra/m.03_f/1.jpg 2 {points}\n")
+    return root
+
+
+def _ms1m_rec(root: Path) -> Path:
+    root.mkdir()
+    records = [pack((float(k), 1.0), k, b"\xff\xd8\xff\xe0") for k in range(3)]
+    (root / "train.rec").write_bytes(b"".join(map(framed, records)))
+    return root
+
+
+@pytest.mark.parametrize("build", [_oulu, _buaa, _ms1m_list, _ms1m_rec, two_spectra])
+def test_the_manifest_of_every_set_is_that_set(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    name = {"two_spectra": "folder"}.get(build.__name__, build.__name__.split("_")[1])
+    dataset = open_dataset(name, build(tmp_path / "data"))
+    for place in (tmp_path, dataset.root):
+        write_manifest(dataset, place / "m.csv")
+        assert_same(open_dataset("manifest", place / "m.csv"), dataset)
+        (place / "m.csv").unlink()
+
+
+def test_a_manifest_corrected_by_hand_goes_on(tmp_path: Path) -> None:
+    dataset = open_dataset("oulu", _oulu(tmp_path / "data"))
+    write_manifest(dataset, tmp_path / "m.csv")
+    text = (tmp_path / "m.csv").read_text()
+    wrong, right = "NI/Strong/P001/Fear/001.jpeg,P001,", "NI/Strong/P001/Fear/001.jpeg,P002,"
+    assert wrong in text
+    (tmp_path / "m.csv").write_text(text.replace(wrong, right))
+    said = scan_dataset("manifest", tmp_path / "m.csv")
+    assert said.by_id["NI/Strong/P001/Fear/001"].subject == "P002"
+    rows = [line for line in text.splitlines() if "P001/Fear/000" not in line]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    assert len(open_dataset("manifest", tmp_path / "m.csv").samples) == len(dataset.samples) - 2
+
+
 def test_a_seeded_split_stays_marked_in_a_manifest(tmp_path: Path) -> None:
     dataset = open_dataset("folder", two_spectra(tmp_path / "data"))
     write_manifest(dataset, tmp_path / "m.csv")
@@ -333,7 +382,8 @@ def test_list_names_every_set_its_licence_and_its_variable() -> None:
     for name in ("casia", "oulu", "buaa", "ms1m", "folder", "manifest"):
         assert f"\n{name}:" in "\n" + text
         assert f"MASKSYNTH_DATA_{name.upper()}" in text
-    assert text.count("licence:") == 6
+    assert text.count("needs:") == text.count("licence:") == 6
+    assert "cbsr.ia.ac.cn" in text
 
 
 def test_manifest_is_written_and_not_overwritten(tmp_path: Path) -> None:
