@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 
 from masksynth.cli.options import PATH
 from masksynth.cli.progress import Progress
+from masksynth.cli.training import plugin_option
 from masksynth.errors import ConfigError
 from masksynth.files import write_bytes
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="per-spectrum: statistics of NIR and VIS apart, estimated on the training images.",
 )
+@plugin_option
 @click.option("--features", type=PATH, help="An .npz of any network's features, in place of FILE.")
 @click.option("--json", "out", type=PATH, help="Where to write the figures; else evaluation.json in the run's folder.")
 @click.option("--plot", type=PATH, help="Where to write ROC and CMC curves (.svg).")
@@ -57,6 +60,10 @@ def command(file: Path | None, features: Path | None, out: Path | None, plot: Pa
     """
     if (file is None) == (features is None):
         raise ConfigError("give either FILE, a masked data set, or --features, a file of features.")
+    idle = {"--weights": how["weights"], "--protocol": how["protocols"], "--backbone": how["plugin"]}
+    if features is not None and any(idle.values()):
+        given = next(name for name, value in idle.items() if value)
+        raise ConfigError(f"{given} says which network to run on FILE, but --features gives what one made already.")
     results = _of_features(features, out, how) if features is not None else _of_network(file, out, how)  # type: ignore[arg-type]
     for line in table(results):
         click.echo(line)
@@ -79,6 +86,7 @@ def _of_network(file: Path, out: Path | None, how: dict[str, Any]) -> Results:
             rule=how["far_rule"],
             batch_norm=how["batch_norm"],
             device=how["device"],
+            plugin=how["plugin"],
             on_begin=lambda total: progress.begin("images", total),
             on_step=progress.advance,
         )
@@ -142,5 +150,7 @@ def _percent(fars: list[float]) -> list[str]:
 
 
 def _rate(value: float, present: float, missing: int) -> str:
+    if math.isnan(value):
+        return "–"
     text = f"{100 * value:.2f} %"
     return f"{text} ({100 * present:.2f})" if missing else text

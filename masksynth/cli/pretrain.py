@@ -9,7 +9,7 @@ import click
 
 from masksynth.cli.options import PATH, force_option, seed_option
 from masksynth.cli.progress import Progress
-from masksynth.cli.training import Steps, saving_on_notice
+from masksynth.cli.training import Steps, backbone_option, compile_option, note, saving_on_notice, speaks
 from masksynth.train.config import PretrainConfig
 
 DEFAULT = PretrainConfig()
@@ -18,7 +18,7 @@ DEFAULT = PretrainConfig()
 @click.command()
 @click.argument("source", type=PATH)
 @click.option("-o", "--out", type=PATH, help="The run's folder; else runs/pretrain-<name of SOURCE>-<hash>.")
-@click.option("--backbone", type=click.Choice(["mobilefacenet", "ir50"]), default="mobilefacenet", show_default=True)
+@backbone_option
 @click.option("--width", type=float, default=1.0, show_default=True, help="Channels as a share, for trials.")
 @click.option("--init", type=PATH, help="Weights to go on from; else from scratch.")
 @click.option("--loss", type=click.Choice(["softmax", "am", "arc"]), default=DEFAULT.loss, show_default=True)
@@ -30,11 +30,10 @@ DEFAULT = PretrainConfig()
 @click.option("--amp", type=click.Choice(["off", "bf16"]), default="off", show_default=True)
 @click.option("--workers", type=int, help="Threads that read photos; else one a core.")
 @seed_option
+@compile_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @force_option
-def command(
-    source: Path, out: Path | None, init: Path | None, workers: int | None, device: str, force: bool, **settings: Any
-) -> None:
+def command(source: Path, out: Path | None, init: Path | None, **given: Any) -> None:
     """Train a network on very many VIS photos, to start from.
 
     SOURCE is a copy of MS1M or of its kind (RecordIO, a list of lines 'path label', folders by identity), or a masked
@@ -44,7 +43,8 @@ def command(
     """
     from masksynth.train.pretrain import pretrain
 
-    config = PretrainConfig(**settings)
+    run = {name: given.pop(name) for name in ("workers", "device", "compiled", "force")}
+    config = PretrainConfig(**given)
     with saving_on_notice() as stop, Progress() as progress:
         steps = Steps(progress, 0)
         finished = pretrain(
@@ -52,14 +52,14 @@ def command(
             config,
             out=out,
             init=init,
-            device=device,
-            workers=workers,
-            force=force,
-            say=lambda text: click.echo(f"note: {text}", err=True),
+            say=note,
             on_begin=lambda iterations: setattr(steps, "total", iterations),
             on_step=steps.step,
             stop=stop,
+            **run,
         )
+    if not speaks():
+        return
     if finished.already_done:
         click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")
     click.echo(f"{finished.run.network_path}: {finished.network.trained}")

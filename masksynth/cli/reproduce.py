@@ -9,6 +9,7 @@ import click
 
 from masksynth.cli.options import PATH, seed_option
 from masksynth.cli.progress import Progress
+from masksynth.cli.training import note, speaks
 from masksynth.errors import ConfigError
 from masksynth.files import write_bytes
 
@@ -18,7 +19,7 @@ from masksynth.files import write_bytes
 @click.option("--oulu", type=PATH, help="Masked Oulu-CASIA, to test on.")
 @click.option("--buaa", type=PATH, help="Masked BUAA-VisNir, to test on.")
 @click.option("--init", "inits", multiple=True, help="BACKBONE=WEIGHTS to start from: mobilefacenet=…, ir50=…")
-@click.option("--table", type=click.Choice(["1", "2"]), required=True)
+@click.option("--table", type=click.Choice(["1", "2", "fig4"]), required=True)
 @click.option(
     "--row", "part", default="1/1", show_default=True, help="K/N: do the share of task K of N, for job arrays."
 )
@@ -31,18 +32,21 @@ from masksynth.files import write_bytes
 def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str, ...], **given: Any) -> None:
     """Run the rows of a table of the paper and print it beside the paper's figures.
 
-    Table 1 is MobileFaceNet trained with and without masks, table 2 ten methods with IR-50. A row that is finished is
-    not done again; the table shows the rows that are there, with the paper's figure in brackets where it is known.
+    Table 1 is MobileFaceNet trained with and without masks, table 2 ten methods with IR-50; fig4 draws the ROC curves
+    of table 2's networks. A row that is finished is not done again; the table shows the rows that are there, with the
+    paper's figure in brackets where it is known.
 
     Example: masksynth reproduce --casia casia.h5 --init mobilefacenet=Epoch_17.pt --table 1
     """
-    from masksynth.evaluate.reproduce import markdown, part_of, reproduce, rows_of
+    from masksynth.evaluate.plots import roc_svg
+    from masksynth.evaluate.reproduce import curves, folder_of, markdown, part_of, reproduce, rows_of
 
     data = {name: path for name, path in (("casia", casia), ("oulu", oulu), ("buaa", buaa)) if path is not None}
     settings = {name: given[name] for name in ("iterations", "batch", "width", "seed") if given[name] is not None}
     if "batch" in settings:
         settings["queue"] = max(1, 128 // max(1, settings["batch"])) * settings["batch"]
-    table, folder = given["table"], given["out"] / f"table{given['table']}"
+    table = given["table"]
+    folder = given["out"] / folder_of(table)
     rows = rows_of(table, settings)
     mine = part_of(rows, _fraction(given["part"]))
     current = ""
@@ -50,6 +54,8 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
 
         def step(name: str, done: int, total: int) -> None:
             nonlocal current
+            if not speaks():
+                return
             if name != current:
                 progress.begin(name, total, done - 1)
                 current = name
@@ -61,9 +67,11 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
             folder,
             init=_starts(inits),
             device=given["device"],
-            say=lambda text: click.echo(f"note: {text}", err=True),
+            say=note,
             on_step=step,
         )
+    if not speaks():
+        return
     text = markdown(table, rows, folder, tuple(data))
     click.echo(text)
     trial = sorted(set(settings) - {"seed"})
@@ -72,6 +80,10 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
     path = folder / "table.md"
     write_bytes(path, text.encode())
     click.echo(f"{path}: the table")
+    if table == "fig4":
+        figure = folder.parent / "fig4.svg"
+        write_bytes(figure, roc_svg(curves(rows, folder, tuple(data))).encode())
+        click.echo(f"{figure}: ROC curves of the masked probes; the paper's own are not known as numbers")
 
 
 def _starts(inits: tuple[str, ...]) -> dict[str, Path]:

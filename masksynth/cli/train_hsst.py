@@ -13,7 +13,7 @@ from masksynth.cli.training import loss_options, network_options, run_training
 from masksynth.train.config import AUTHORS, BnMode, Direction, HsstConfig, QueueMode
 
 PAPER = HsstConfig()
-RUN = ("out", "init", "channel_order", "device", "force", "tensorboard")  # options that are no settings
+RUN = ("out", "init", "channel_order", "device", "force", "tensorboard", "compiled")  # options that are no settings
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,35 @@ import click
 
 from masksynth.cli.options import PATH, force_option, seed_option
 from masksynth.cli.progress import Progress
-from masksynth.train.config import Amp, Augment, Backbone, Loss, PlainConfig, TrainConfig
+from masksynth.train.config import Amp, Augment, Loss, PlainConfig, TrainConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PAPER = PlainConfig()
+
+backbone_option = click.option(
+    "--backbone",
+    metavar="NAME",
+    default=PAPER.backbone,
+    show_default=True,
+    help="mobilefacenet, ir50, or PACKAGE.MODULE:CALLABLE, which is imported and called for a network.",
+)
+compile_option = click.option("--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile.")
+
+
+def plugin_option(command: Command) -> Command:
+    """The name that lets a network of the user's own code be loaded."""
+    return click.option(
+        "--backbone",
+        "plugin",
+        metavar="NAME",
+        default="",
+        help="PACKAGE.MODULE:CALLABLE, where the network was trained with a backbone of yours: it is imported.",
+    )(command)
+
+
+def speaks() -> bool:
+    """Whether this process may write to the terminal: of those that torchrun started, the first."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def network_options(command: Command) -> Command:
@@ -23,9 +49,7 @@ def network_options(command: Command) -> Command:
     for option in reversed(
         [
             click.option("-o", "--out", type=PATH, help="The run's folder; else runs/<name of FILE>-<settings' hash>."),
-            click.option(
-                "--backbone", type=click.Choice(get_args(Backbone)), default="mobilefacenet", show_default=True
-            ),
+            backbone_option,
             click.option(
                 "--width", type=float, default=1.0, show_default=True, help="Channels as a share, for trials."
             ),
@@ -63,6 +87,7 @@ def network_options(command: Command) -> Command:
             ),
             seed_option,
             click.option("--tensorboard", is_flag=True, help="Also log to event files in the run's folder."),
+            compile_option,
             click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
             force_option,
         ]
@@ -84,39 +109,26 @@ def loss_options(command: Command) -> Command:
     return command
 
 
-def run_training(
-    file: Path,
-    config: TrainConfig,
-    *,
-    out: Path | None,
-    init: Path | None,
-    channel_order: str,
-    device: str,
-    force: bool,
-    tensorboard: bool,
-) -> None:
-    """Train with progress on the terminal, and say what to type next."""
+def run_training(file: Path, config: TrainConfig, **run: Any) -> None:
+    """Train with progress on the terminal, and say what to type next; `run` are arguments of `train` as they are."""
     from masksynth.train.start import train
 
     with saving_on_notice() as stop, Progress() as progress:
-        finished = train(
-            file,
-            config,
-            out=out,
-            init=init,
-            channel_order=channel_order,
-            device=device,
-            force=force,
-            tensorboard=tensorboard,
-            say=lambda text: click.echo(f"note: {text}", err=True),
-            on_step=Steps(progress, config.iterations).step,
-            stop=stop,
-        )
+        finished = train(file, config, say=note, on_step=Steps(progress, config.iterations).step, stop=stop, **run)
+    if not speaks():
+        return
     if finished.already_done:
         click.echo(f"{finished.run.path}: this run is finished already; --force trains it anew.")
     start = "" if finished.network.origin != "from scratch" else ", from scratch"
     click.echo(f"{finished.run.network_path}: {finished.network.trained}{start}")
-    click.echo(f"next: masksynth evaluate {file} --weights {finished.run.path}")
+    allowed = f" --backbone {config.backbone}" if ":" in config.backbone else ""
+    click.echo(f"next: masksynth evaluate {file} --weights {finished.run.path}{allowed}")
+
+
+def note(text: str) -> None:
+    """Tell the user something, once."""
+    if speaks():
+        click.echo(f"note: {text}", err=True)
 
 
 @contextmanager
@@ -152,6 +164,8 @@ class Steps:
         self._begun = False
 
     def step(self, done: int, record: dict[str, float]) -> None:
+        if not speaks():
+            return
         if not self._begun:
             self._progress.begin("iterations", self.total, done - 1)
             self._begun = True

@@ -279,6 +279,10 @@ def _unit(features: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     if f.ndim != 2 or f.dtype.kind not in "fiu":
         raise ShapeError(f"{name} features are a matrix of numbers (images, dimensions), got {f.shape} {f.dtype}.")
     f = f.astype(np.float64)
+    largest = np.abs(f).max(axis=1, initial=0.0)
+    extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))  # whose squares are infinite, or zero
+    extreme &= np.isfinite(largest)
+    f[extreme] /= largest[extreme, None]
     length = np.sqrt((f * f).sum(axis=1))
     bad = np.flatnonzero(~np.isfinite(length) | (length == 0))
     if len(bad):

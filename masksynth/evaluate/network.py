@@ -48,6 +48,7 @@ def evaluate_network(
     rule: FarRule = "strict",
     batch_norm: Literal["stored", "per-spectrum"] = "stored",
     device: str = "auto",
+    plugin: str = "",
     on_begin: Callable[[int], None] = lambda total: None,
     on_step: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
@@ -63,6 +64,8 @@ def evaluate_network(
     batch_norm : "stored" or "per-spectrum"
         "per-spectrum" takes batch-norm statistics of NIR and of VIS apart, estimated anew on the training images of the
         first protocol: what a network that was trained with ``bn_mode="separate"`` asks for.
+    plugin : str
+        The package.module:callable that made the network's backbone, where it was not masksynth.
     on_begin, on_step : callable
         Called with how many images there are to embed, and then with how many more were.
 
@@ -73,7 +76,7 @@ def evaluate_network(
     with open_store(data) as store:
         if weights is None:
             weights = newest_run(data, str(store.attrs.get("plan_sha256", ""))).path
-        net, info = load_network(weights, side=store.side)
+        net, info = load_network(weights, side=store.side, plugin=plugin)
         chosen = _choose(store, protocols, info.protocol)
         kinds: tuple[Literal["image", "clean"], ...] = (
             ("image", "clean") if "clean" in store.kinds("nir") else ("image",)

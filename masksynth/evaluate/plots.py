@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TypeAlias
 
 from masksynth.evaluate.protocols import ProbeResult
 
 WIDTH, HEIGHT = 420, 320  # of one plot
 LEFT, TOP, RIGHT, BOTTOM = 60, 30, 15, 50
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000")  # Okabe and Ito
+DASHES = "5 3"  # of lines beyond the number of colours
 LEAST_FAR = 1e-4
 MOST_RANK = 20
+
+Curve: TypeAlias = Sequence[Sequence[float]]  # points (false-accept rate, verification rate), rising
 
 
 def curves_svg(results: Mapping[str, ProbeResult]) -> str:
@@ -22,24 +26,70 @@ def curves_svg(results: Mapping[str, ProbeResult]) -> str:
     ----------
     results : name in the legend → result
     """
-    roc = Axes(0, "false-accept rate", "verification rate", math.log10(LEAST_FAR), 0)
     cmc = Axes(WIDTH, "rank", "identified", 1, MOST_RANK)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {HEIGHT + 20 * len(results)}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{2 * WIDTH}" height="{HEIGHT + 20 * len(results)}" fill="white"/>',
-    ]
-    parts += roc.frame([(k, f"{100 * 10.0**k:g} %") for k in range(round(roc.low), 1)])
-    parts += cmc.frame([(k, str(k)) for k in (1, 5, 10, 15, 20)])
+    parts = [*_begun(2, len(results)), *_roc_frame(0), *cmc.frame([(k, str(k)) for k in (1, 5, 10, 15, 20)])]
     for number, (name, result) in enumerate(results.items()):
         colour = COLOURS[number % len(COLOURS)]
-        points = [(math.log10(far), vr) for far, vr in result.roc if far >= LEAST_FAR]
-        parts.append(roc.line(points, colour))
+        parts.append(_roc_line(0, result.roc, colour))
         parts.append(cmc.line([(k + 1, rate) for k, rate in enumerate(result.cmc[:MOST_RANK])], colour))
-        y = HEIGHT + 20 * number
-        parts.append(f'<rect x="{LEFT}" y="{y}" width="14" height="4" fill="{colour}"/>')
-        parts.append(f'<text x="{LEFT + 20}" y="{y + 6}">{escape(name)}</text>')
+        parts += _legend(number, name, colour)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def roc_svg(panels: Mapping[str, Mapping[str, Curve]]) -> str:
+    """ROC curves of the same networks on several data sets, side by side.
+
+    Parameters
+    ----------
+    panels : title of a plot → name in the legend → points (false-accept rate, verification rate)
+    """
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    parts = _begun(len(panels), len(names))
+    for place, (title, curves) in enumerate(panels.items()):
+        parts += _roc_frame(place, title)
+        for name, curve in curves.items():
+            number = names.index(name)
+            parts.append(_roc_line(place, curve, COLOURS[number % len(COLOURS)], dashed=number >= len(COLOURS)))
+    for number, name in enumerate(names):
+        parts += _legend(number, name, COLOURS[number % len(COLOURS)], dashed=number >= len(COLOURS))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _begun(plots: int, names: int) -> list[str]:
+    width, height = plots * WIDTH, HEIGHT + 20 * names
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+
+
+def _legend(number: int, name: str, colour: str, *, dashed: bool = False) -> list[str]:
+    y = HEIGHT + 20 * number
+    dashes = f' stroke-dasharray="{DASHES}"' if dashed else ""
+    return [
+        f'<path d="M{LEFT} {y + 2}h14" stroke="{colour}" stroke-width="4"{dashes}/>',
+        f'<text x="{LEFT + 20}" y="{y + 6}">{escape(name)}</text>',
+    ]
+
+
+def _roc_axes(place: int) -> Axes:
+    return Axes(place * WIDTH, "false-accept rate", "verification rate", math.log10(LEAST_FAR), 0)
+
+
+def _roc_frame(place: int, title: str = "") -> list[str]:
+    axes = _roc_axes(place)
+    middle = axes.place(axes.low / 2, 1)[0]
+    named = [f'<text x="{middle:.1f}" y="{TOP - 10}" text-anchor="middle">{escape(title)}</text>'] if title else []
+    return [*axes.frame([(k, f"{100 * 10.0**k:g} %") for k in range(round(axes.low), 1)]), *named]
+
+
+def _roc_line(place: int, curve: Curve, colour: str, *, dashed: bool = False) -> str:
+    """The curve from `LEAST_FAR` on: a step function, which has there the rate that it reached below."""
+    below = [vr for far, vr in curve if far < LEAST_FAR]
+    points = [(math.log10(far), vr) for far, vr in curve if far >= LEAST_FAR]
+    start = [(math.log10(LEAST_FAR), max(below))] if below and points else []
+    return _roc_axes(place).line([*start, *points], colour, dashed=dashed)
 
 
 class Axes:
@@ -72,7 +122,8 @@ class Axes:
         out.append(f'<text x="{self.offset + LEFT}" y="{TOP - 10}">{self.y_name}</text>')
         return out
 
-    def line(self, points: list[tuple[float, float]], colour: str) -> str:
+    def line(self, points: list[tuple[float, float]], colour: str, *, dashed: bool = False) -> str:
         """A curve; a step where one is meant has two points of one x."""
         path = " ".join("{:.2f},{:.2f}".format(*self.place(x, y)) for x, y in points)
-        return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        dashes = f' stroke-dasharray="{DASHES}"' if dashed else ""
+        return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'

@@ -15,12 +15,15 @@ from typing import Any
 
 from masksynth.errors import ConfigError, StoreError
 from masksynth.evaluate.network import as_json, evaluate_network
+from masksynth.evaluate.plots import Curve
 from masksynth.files import write_bytes
 from masksynth.store import open_store
+from masksynth.train import processes
 from masksynth.train.config import HsstConfig, IdrConfig, PlainConfig, TrainConfig, WcnnConfig
-from masksynth.train.start import train
+from masksynth.train.start import choose_device, train
 
 DATA = ("casia", "oulu", "buaa")
+TABLES = ("1", "2", "fig4")
 TRAINED_ON = "fold01"
 
 
@@ -40,6 +43,8 @@ class Row:
 
 def rows_of(table: str, settings: Mapping[str, Any]) -> tuple[Row, ...]:
     """The rows of table "1" (MobileFaceNet, softmax, masks or none in training) or "2" (IR-50, ten methods).
+
+    "fig4" has the rows of table 2: the same networks, whose ROC curves are drawn.
 
     `settings` replace those of the paper in every row that has them: a trial on a small machine.
     """
@@ -64,7 +69,7 @@ def rows_of(table: str, settings: Mapping[str, Any]) -> tuple[Row, ...]:
                 {"casia masked rank1": 0.9360, "casia masked vr@0.001": 0.9025},
             ),
         )
-    if table == "2":
+    if table in ("2", "fig4"):
         own = {"backbone": "ir50", "protocol": TRAINED_ON}
         named = [
             ("Softmax", config(PlainConfig, **own), 0.9381),
@@ -79,7 +84,12 @@ def rows_of(table: str, settings: Mapping[str, Any]) -> tuple[Row, ...]:
             ("HSST (triplet)", config(HsstConfig, loss="triplet", **own), 0.9860),
         ]
         return tuple(Row(name, c, {"casia masked rank1": figure}) for name, c, figure in named)
-    raise ConfigError(f"there is no table {table!r}; there are 1 and 2.")
+    raise ConfigError(f"there is no table {table!r}; there are {', '.join(TABLES)}.")
+
+
+def folder_of(table: str) -> str:
+    """The folder that keeps a table's rows; the figure's are those of table 2."""
+    return "table1" if table == "1" else "table2"
 
 
 def part_of(rows: Sequence[Row], part: tuple[int, int]) -> list[Row]:
@@ -128,6 +138,24 @@ def reproduce(
                     f"{data['casia']}: lacks the crops without masks, which rows trained without masks need. Make it "
                     "anew with them."
                 )
+        for name in data:
+            with open_store(data[name]) as store:
+                if "clean" not in store.kinds("nir"):
+                    say(f"{data[name]}: lacks the crops without masks, so {name}'s unmasked columns stay empty")
+    with processes.joined(choose_device(device)) as chosen:
+        _do(rows, data, folder, init=init, device=str(chosen), say=say, on_step=on_step)
+
+
+def _do(
+    rows: Sequence[Row],
+    data: Mapping[str, Path],
+    folder: Path,
+    *,
+    init: Mapping[str, Path],
+    device: str,
+    say: Callable[[str], None],
+    on_step: Callable[[str, int, int], None],
+) -> None:
     for row in rows:
         start = init.get(row.config.backbone)
         if start is None:
@@ -143,11 +171,12 @@ def reproduce(
         )
         for name, path in data.items():
             result = done.run.path / f"evaluation-{name}.json"
-            if done.already_done and result.is_file():
+            if processes.rank() or (done.already_done and result.is_file()):
                 continue
             protocols = (TRAINED_ON,) if name == "casia" else ("all",)
             evaluation = evaluate_network(path, weights=done.run.path, protocols=protocols, device=device)
             write_bytes(result, (json.dumps(as_json(evaluation), indent=1) + "\n").encode())
+        processes.wait_for_all()
 
 
 def markdown(table: str, rows: Sequence[Row], folder: Path, data: Sequence[str] = DATA) -> str:
@@ -167,6 +196,18 @@ def markdown(table: str, rows: Sequence[Row], folder: Path, data: Sequence[str] 
                 cells.append(text + (f" ({100 * paper:.2f})" if paper is not None else ""))
         lines.append(f"| {row.name} | {start} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def curves(rows: Sequence[Row], folder: Path, data: Sequence[str] = DATA) -> dict[str, dict[str, Curve]]:
+    """Data set → row → the ROC curve of its masked probes, on the first protocol; of the rows that are done."""
+    out: dict[str, dict[str, Curve]] = {name: {} for name in data}
+    for name in data:
+        for row in rows:
+            protocols = _read(folder / row.folder / f"evaluation-{name}.json").get("protocols", {})
+            first: dict[str, Any] = next(iter(protocols.values()), {})
+            if "masked" in first:
+                out[name][row.name] = first["masked"]["roc"]
+    return out
 
 
 def _read(path: Path) -> dict[str, Any]:

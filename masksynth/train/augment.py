@@ -41,6 +41,10 @@ class Warp:
     grey: npt.NDArray[np.bool_]  # (B,)
     compat: bool = False  # grey in the first channel alone, as released
 
+    def of(self, images: slice | npt.NDArray[np.int64]) -> Warp:
+        """The changes of some of the images."""
+        return Warp(self.source_from_crop[images], self.grey[images], self.compat)
+
 
 def draw_warp(rng: np.random.Generator, count: int, side: int, augment: str) -> Warp | None:
     """Draw the changes of `count` images; None where `augment` is "none"."""

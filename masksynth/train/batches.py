@@ -1,6 +1,7 @@
 """Sampled rows of a fold → augmented tensors on the device.
 
-Each stream is endless, can go on from its `state`, and gives what depends on the seed and the iteration alone.
+Each stream is endless, can go on from its `state`, and gives what depends on the seed and the iteration alone. Where
+several processes train together, all draw the same batch, and each makes the tensors of its own share.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from masksynth.seeds import rng_for
 from masksynth.train.augment import InputFormat, draw_warp, prepare
 from masksynth.train.fold import Fold
+from masksynth.train.processes import own_share
 from masksynth.train.sampler import GroupSampler, PairSampler, UnionSampler
 
 Rows = npt.NDArray[np.int64]
@@ -66,14 +68,18 @@ class _Stream:
         self.iteration = int(state["iteration"])
         self.sampler.restore(state["sampler"])
 
-    def images(self, spectrum: str, rows: Rows, purpose: str = "") -> Tensor:
+    def images(self, spectrum: str, rows: Rows, purpose: str = "", own: Rows | slice | None = None) -> Tensor:
+        """The images in `rows`; of those, the ones at `own`, else this process's share."""
         rng = rng_for(self._seed, "augment", spectrum, purpose, self.iteration)
         warp = draw_warp(rng, len(rows), self._form.side, self._augment)
+        own = own_share(len(rows)) if own is None else own
         stored = self.fold.nir if spectrum == "nir" else self.fold.vis
-        return prepare(torch.from_numpy(stored[rows]).to(self._device), self._form, warp)
+        pixels = torch.from_numpy(stored[rows[own]]).to(self._device)
+        return prepare(pixels, self._form, warp.of(own) if warp is not None else None)
 
     def tensor(self, values: npt.NDArray[Any]) -> Tensor:
-        return torch.from_numpy(values).to(self._device)
+        """This process's share of what goes with the images."""
+        return torch.from_numpy(values[own_share(len(values))]).to(self._device)
 
 
 class PairBatches(_Stream):
@@ -144,17 +150,21 @@ class GroupBatches(_Stream):
     def __next__(self) -> ImageTensors:
         rows = next(self.sampler)
         pixels = torch.cat([self.images("nir", rows.nir), self.images("vis", rows.vis)])
-        is_nir = np.arange(len(pixels)) < len(rows.nir)
-        batch = ImageTensors(self.iteration, self.tensor(np.tile(rows.identity, 2)), pixels, self.tensor(is_nir))
+        is_nir = torch.arange(len(pixels), device=pixels.device) < len(pixels) // 2
+        batch = ImageTensors(self.iteration, self.tensor(rows.identity).repeat(2), pixels, is_nir)
         self.iteration += 1
         return batch
 
 
 def mixed(stream: _Stream, rows: Rows, purpose: str) -> Tensor:
     """Images by their number in the union, NIR before VIS, in the order asked for."""
-    count = len(stream.fold.nir)
-    nir, vis = np.flatnonzero(rows < count), np.flatnonzero(rows >= count)
-    chosen = (("nir", rows[nir]), ("vis", rows[vis] - count))
-    parts = [stream.images(spectrum, part, purpose) for spectrum, part in chosen if len(part)]
-    place = np.argsort(np.concatenate([nir, vis]))
-    return torch.cat(parts)[torch.from_numpy(place).to(parts[0].device)].contiguous(memory_format=torch.channels_last)
+    count, own = len(stream.fold.nir), own_share(len(rows))
+    places, parts = [], []
+    for spectrum, chosen, first in (("nir", rows < count, 0), ("vis", rows >= count, count)):
+        place = np.flatnonzero(chosen)
+        mine = np.flatnonzero((place >= own.start) & (place < own.stop))
+        if len(mine):
+            parts.append(stream.images(spectrum, rows[place] - first, purpose, mine))
+            places.append(place[mine])
+    order = torch.from_numpy(np.argsort(np.concatenate(places))).to(parts[0].device)
+    return torch.cat(parts)[order].contiguous(memory_format=torch.channels_last)

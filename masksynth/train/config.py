@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from masksynth.errors import ConfigError
 
-Backbone: TypeAlias = Literal["mobilefacenet", "ir50"]
+Backbone: TypeAlias = Literal["mobilefacenet", "ir50"]  # of our own; others are plug-ins
 Loss: TypeAlias = Literal["softmax", "am", "arc", "adaface", "triplet"]
 BnMode: TypeAlias = Literal["joint", "separate", "frozen"]
 Direction: TypeAlias = Literal["both", "random"]
@@ -35,7 +35,7 @@ MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35, "adaface": 
 class TrainConfig:
     """What every method shares: network, schedule, data."""
 
-    backbone: Backbone = "mobilefacenet"
+    backbone: str = "mobilefacenet"  # or ir50, or package.module:callable
     width: float = 1.0  # channels of the backbone as a share of the published network's
     dimensions: int = 512  # of a feature
     nir: Literal["masked", "clean"] = "masked"  # which crops to train on; the VIS ones are never masked
@@ -54,7 +54,11 @@ class TrainConfig:
     method: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        _one_of(self, "backbone", get_args(Backbone))
+        if self.backbone not in get_args(Backbone) and not all(self.backbone.partition(":")):
+            raise ConfigError(
+                f"backbone must be one of {', '.join(get_args(Backbone))}, or package.module:callable, got "
+                f"{self.backbone!r}"
+            )
         _one_of(self, "augment", get_args(Augment))
         _one_of(self, "nir", ("masked", "clean"))
         _one_of(self, "amp", get_args(Amp))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from masksynth.train.batches import ImageTensors
 from masksynth.train.config import IdrConfig, WcnnConfig
 from masksynth.train.losses import CosineClassifier
+from masksynth.train.processes import gathered, gathered_with_gradient
 from masksynth.train.projected import Projected
 
 
@@ -81,13 +82,14 @@ class Disentangled(nn.Module):
             torch.autocast(batch.pixels.device.type, torch.bfloat16, enabled=c.amp == "bf16"),
         ):
             x = self.probe.backbone(batch.pixels)  # X (B, D)
-        nir, x = batch.is_nir, x.float()
+        x = gathered_with_gradient(x.float())  # the moments of W-CNN are those of the whole batch
+        (_, nir), (_, identity) = gathered(batch.is_nir), gathered(batch.identity)
         shared = x @ w.T  # W X (B, d)
         parts = []
         classified = x.new_zeros(())
         for mask, p, head in ((nir, self.p_nir, self.nir_head), (~nir, self.p_vis, self.vis_head)):
             f = torch.cat([shared[mask], x[mask] @ p.T], dim=1)  # f_i (B_i, 2d)
-            classified = classified + F.cross_entropy(c.scale * head(f), batch.identity[mask])
+            classified = classified + F.cross_entropy(c.scale * head(f), identity[mask])
             parts.append(shared[mask])
         loss = classified
         record: dict[str, Tensor | float] = {f"classified_{phase}": classified.detach()}

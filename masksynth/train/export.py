@@ -47,16 +47,16 @@ class Exported:
     least_cosine: float  # between torch's and ONNX Runtime's features, over the crops tried
 
 
-def export(weights: Path, path: Path) -> Exported:
+def export(weights: Path, path: Path, *, plugin: str = "") -> Exported:
     """Write the network in `weights` to the .onnx file `path`, once it has been found to agree with torch's.
 
     The file's one input, ``image``, is (N, 3, S, S) float32 RGB in [0, 255], N any number; its one output, ``feature``,
-    is (N, D) float32 of length 1. Scaling and channel order are inside.
+    is (N, D) float32 of length 1. Scaling and channel order are inside. `plugin` as in `networks.build`.
 
     Raises
     ------
     ConfigError
-        If the packages of the extra "export" are not installed.
+        If the packages of the extra "export" are not installed, or a plug-in was not named.
     WeightsError
         If the weights cannot be read, or the exported network does not agree with torch's.
     OutputError
@@ -65,7 +65,7 @@ def export(weights: Path, path: Path) -> Exported:
     absent = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if absent:
         raise ConfigError(f"export needs {', '.join(absent)}: pip install 'masksynth[export]'.")
-    net, info = load_any(weights)
+    net, info = load_any(weights, plugin=plugin)
     embedder = Embedder(net.to(memory_format=torch.contiguous_format), info).eval()  # type: ignore[call-overload]
     crops = np.random.default_rng(0).uniform(0, 255, (3, 3, info.side, info.side)).astype(np.float32)
     with atomic_path(path) as temporary:

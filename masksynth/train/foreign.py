@@ -24,25 +24,27 @@ PREFIXES = ("module.", "backbone.", "feat_net.", "probe_net.", "net.")
 HEADS = ("head.", "gallery_net.", "fc.weight", "classifier.")  # not of the backbone
 
 
-def load_any(path: Path, *, side: int | None = None, channel_order: str = "bgr") -> tuple[nn.Module, NetworkInfo]:
+def load_any(
+    path: Path, *, side: int | None = None, channel_order: str = "bgr", plugin: str = ""
+) -> tuple[nn.Module, NetworkInfo]:
     """A network of ours or of others, in evaluation mode on the CPU, carried to `side` where it is of another.
 
     `path` is a run's folder, a network file of masksynth, or a checkpoint that `read_foreign` knows; `channel_order` is
-    that of the latter.
+    that of the latter; `plugin` as in `networks.build`.
 
     Raises
     ------
-    WeightsError
+    WeightsError, ConfigError
     """
     path = network_file(path)
     if is_ours(path):
-        net, info = load_network(path)
+        net, info = load_network(path, plugin=plugin)
         tensors = net.state_dict()
     else:
         tensors, info = read_foreign(path, channel_order=channel_order)
     if side is not None:
         tensors, info = carried_to_side(tensors, info, side)
-    net = build(info)
+    net = build(info, plugin)
     fit_state(net, tensors, path)
     return net.eval(), info
 
@@ -77,6 +79,9 @@ def read_foreign(path: Path, *, channel_order: str = "bgr") -> tuple[dict[str, T
     tensors = _strip(_unwrap(_load(path), path))
     info = dataclasses.replace(_recognise(tensors, path), channel_order=channel_order, origin=f"{path.name}, imported")
     fit_state(build(info), tensors, path)
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise WeightsError(f"{path}: {broken[0]} has values that are not finite ({len(broken)} such tensors in all).")
     return tensors, info
 
 
@@ -109,6 +114,9 @@ def _resized(kernel: Tensor, size: int) -> Tensor:
 
 
 def _load(path: Path) -> Any:
+    if not path.is_file():
+        what = "is a folder, but a file is wanted" if path.is_dir() else "there is no such file of weights"
+        raise WeightsError(f"{path}: {what}.")
     if path.suffix == ".safetensors":
         try:
             return safetensors.torch.load_file(path)
@@ -122,7 +130,7 @@ def _load(path: Path) -> Any:
                 f"{path}: holds more than tensors, a pickled module perhaps, and cannot be read without running its "
                 "code. Where you trust it, load it in its own project and save model.state_dict(); import that."
             ) from error
-        raise WeightsError(f"{path}: is not a checkpoint of torch ({_first(error)}).") from error
+        raise WeightsError(f"{path}: is not a checkpoint of torch, or is damaged.") from error
 
 
 def _unwrap(state: Any, path: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from masksynth.resources import user_weights
 from masksynth.train.augment import InputFormat
 from masksynth.train.ir50 import IR50
 from masksynth.train.mobilefacenet import MobileFaceNet
+from masksynth.train.plugin import build_plugin, is_plugin
 from masksynth.train.projected import Projected
 
 FORMAT = "masksynth-network/1"
@@ -41,7 +42,7 @@ BACKBONES: dict[str, Callable[[int, int, float], nn.Module]] = {
 class NetworkInfo:
     """What a network is and what it takes."""
 
-    arch: str
+    arch: str  # one of BACKBONES, or package.module:callable
     side: int
     dimensions: int = 512
     width: float = 1.0
@@ -58,13 +59,26 @@ class NetworkInfo:
         return InputFormat(side=self.side, channel_order=self.channel_order, mean=self.mean, std=self.std)  # type: ignore[arg-type]
 
 
-def build(info: NetworkInfo) -> nn.Module:
-    """An untrained network. Raises ConfigError for an unknown architecture."""
-    if info.arch not in BACKBONES:
-        raise ConfigError(f"there is no backbone {info.arch!r}; known are {', '.join(BACKBONES)}")
+def build(info: NetworkInfo, plugin: str = "") -> nn.Module:
+    """An untrained network.
+
+    `plugin` is the package.module:callable that the user has named; no other is imported, whatever `info` says.
+
+    Raises ConfigError for an unknown architecture, or a plug-in that the user has not named.
+    """
     if info.side < 32:
         raise ConfigError(f"a backbone needs crops of at least 32 x 32 px, got {info.side}")
-    net: nn.Module = BACKBONES[info.arch](info.side, info.dimensions, info.width)
+    if is_plugin(info.arch):
+        if info.arch != plugin:
+            raise ConfigError(
+                f"the network is built by {info.arch!r}, which is not masksynth's code. Where you trust it, say so "
+                f"with --backbone {info.arch}"
+            )
+        net = build_plugin(plugin, info.side, info.dimensions, info.width)
+    elif info.arch in BACKBONES:
+        net = BACKBONES[info.arch](info.side, info.dimensions, info.width)
+    else:
+        raise ConfigError(f"there is no backbone {info.arch!r}; known are {', '.join(BACKBONES)}")
     if info.shared:
         net = Projected(net, info.dimensions, info.shared)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -77,17 +91,24 @@ def save_network(path: Path, net: nn.Module, info: NetworkInfo) -> None:
     write_bytes(path, safetensors.torch.save(tensors, metadata))
 
 
-def load_network(path: Path, *, side: int | None = None) -> tuple[nn.Module, NetworkInfo]:
+def load_network(path: Path, *, side: int | None = None, plugin: str = "") -> tuple[nn.Module, NetworkInfo]:
     """Read what `save_network` wrote, in evaluation mode on the CPU; a run's folder stands for its probe.safetensors.
+
+    `plugin` as in `build`.
 
     Raises
     ------
     WeightsError
         If the file is missing, is not a network of ours, or its weights do not fit the architecture it names.
+    ConfigError
+        If the architecture is a plug-in that the user has not named.
     """
     path = network_file(path)
     tensors, info = _read(path)
-    net = build(info)
+    try:
+        net = build(info, plugin)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     fit_state(net, tensors, path)
     if side is not None and info.side != side:
         raise WeightsError(f"{path}: the network takes {info.side} px crops, but these are {side} px.")

@@ -12,6 +12,7 @@ from masksynth.train.batches import ImageTensors
 from masksynth.train.config import PlainConfig
 from masksynth.train.losses import CosineClassifier, FeatureQuality, batch_triplet, margin_loss
 from masksynth.train.mobilefacenet import features
+from masksynth.train.processes import gathered, gathered_with_gradient
 
 
 class Plain(nn.Module):
@@ -38,12 +39,15 @@ class Plain(nn.Module):
         c, y = self.config, batch.identity
         z = features(self.probe, batch.pixels, c.amp == "bf16")  # (B, D)
         x = F.normalize(z)
-        if self.head is None:
-            nir = batch.is_nir if c.cross_modal else None
-            loss, active = batch_triplet(x, y, m=c.loss_margin, mining=c.mining, nir=nir)
+        if self.head is None:  # a triplet may lie across processes
+            x, (_, y), (_, is_nir) = gathered_with_gradient(x), gathered(y), gathered(batch.is_nir)
+            loss, active = batch_triplet(x, y, m=c.loss_margin, mining=c.mining, nir=is_nir if c.cross_modal else None)
             return loss, {"active": active}
         cosines = self.head(x)  # (B, C)
-        quality = None if self.quality is None else self.quality(z)
+        quality = None
+        if self.quality is not None:  # of lengths in the whole batch
+            first, every = gathered(z.detach())
+            quality = self.quality(every)[first : first + len(z)]
         loss = margin_loss(cosines, y, loss=c.loss, s=c.loss_scale, m=c.loss_margin, quality=quality)
         with torch.no_grad():
             positive = cosines.gather(1, y[:, None])

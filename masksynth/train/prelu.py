@@ -13,7 +13,8 @@ class PReLU(nn.PReLU):
     """As ``torch.nn.PReLU``, with one slope per channel; on other devices it is that."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and x.requires_grad and not torch.is_autocast_enabled("cpu"):
+        plain = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+        if x.device.type == "cpu" and x.requires_grad and not plain:
             y: Tensor = _PReLU.apply(x, self.weight)  # type: ignore[no-untyped-call]
             return y
         return F.prelu(x, self.weight)

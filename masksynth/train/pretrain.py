@@ -23,6 +23,7 @@ from masksynth.datasets.types import FaceDataset, Sample
 from masksynth.errors import TrainingError
 from masksynth.seeds import rng_for
 from masksynth.store import Store, open_store
+from masksynth.train import processes
 from masksynth.train.augment import InputFormat, draw_warp, prepare
 from masksynth.train.batches import ImageTensors
 from masksynth.train.config import PretrainConfig
@@ -31,7 +32,7 @@ from masksynth.train.networks import file_sha256, network_file
 from masksynth.train.plain import Plain
 from masksynth.train.run import RunFolder, default_folder
 from masksynth.train.sampler import UnionSampler
-from masksynth.train.start import Finished, choose_device, starting_network
+from masksynth.train.start import Finished, choose_device, compile_networks, starting_network
 
 AHEAD = 4  # batches that are read while the network computes
 
@@ -106,12 +107,15 @@ class StreamedBatches:
     def __next__(self) -> ImageTensors:
         while len(self._ahead) <= AHEAD:
             rows = next(self._sampler)
+            rows = rows[processes.own_share(len(rows))]
             futures = [self._pool.submit(self._source.read, int(k), self._config.side) for k in rows]
             self._ahead.append((rows, futures))
         rows, futures = self._ahead.popleft()
         pixels = np.stack([future.result() for future in futures])
         rng = rng_for(self._config.seed, "augment", self._iteration)
-        warp = draw_warp(rng, len(rows), self._config.side, self._config.augment)
+        total = len(rows) * processes.count()
+        warp = draw_warp(rng, total, self._config.side, self._config.augment)
+        warp = warp.of(processes.own_share(total)) if warp is not None else None
         batch = ImageTensors(
             self._iteration,
             torch.from_numpy(self._source.identity[rows]).to(self._device),
@@ -148,6 +152,7 @@ def pretrain(
     device: str = "auto",
     workers: int | None = None,
     force: bool = False,
+    compiled: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_begin: Callable[[int], None] = lambda iterations: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
@@ -162,52 +167,63 @@ def pretrain(
     config : PretrainConfig
         `iterations` is set from `epochs` and the number of photos.
     workers : int, optional
-        Threads that read photos; one a core where not given.
+        Threads that read photos, in each process; one a core where not given.
+    compiled : bool
+        Compile the network with `torch.compile`.
 
     Raises
     ------
     DatasetError, StoreError, PhotoError, ConfigError, TrainingError, WeightsError, OutputError
     """
-    source = open_source(path)
-    images, identities = len(source.identity), int(source.identity.max()) + 1
-    if identities < 2:
-        raise TrainingError(f"{path}: shows {identities} identity; a classifier needs two at least.")
-    batch = min(config.batch, images)
-    config = dataclasses.replace(config, batch=batch, iterations=max(1, config.epochs * images // batch))
-    chosen = choose_device(device)
-    start_sha256 = file_sha256(network_file(init)) if init is not None else ""
-    work = config.digest(os.path.abspath(path), str(images), start_sha256)
-    run = RunFolder(out if out is not None else default_folder(Path("pretrain-" + Path(path).stem), work))
-    net, info = starting_network(config, config.side, init)
-    info = dataclasses.replace(info, trained=f"pretrained on {identities} identities, {images} photos of {path.name}")
-    going_on = run.begin(work, force=force)
-    before = (run.read_config() or {}) if going_on else {}
-    if before.get("finished") and run.network_path.is_file():
-        return Finished(run, info, (), already_done=True)
-    on_begin(config.iterations)
-    say(f"{images:,} photos of {identities:,} identities, {config.iterations:,} iterations")
-    record: dict[str, Any] = {
-        "format": "masksynth-run/1",
-        "method": config.method,
-        "work": work,
-        "settings": config.as_dict(),
-        "data": {"path": os.path.abspath(path), "identities": identities, "vis_images": images},
-        "versions": {"masksynth": __version__, "torch": str(torch.__version__)},
-        "device": str(chosen),
-        "network": dataclasses.asdict(info),
-        "finished": False,
-        "seconds": before.get("seconds", 0.0),
-    }
-    run.write_config(record)
-    torch.manual_seed(config.seed)
-    method = Plain(net, config, identities).to(chosen)
-    batches = StreamedBatches(source, config, info.input, chosen, workers=workers or os.cpu_count() or 1)
-    began = time.monotonic()
-    try:
-        fit(method, batches, config, run, info, on_step=on_step, stop=stop)
-        record["finished"] = True
-    finally:
-        batches.close()
-        record["seconds"] += time.monotonic() - began
+    with processes.joined(choose_device(device)) as chosen:
+        source = open_source(path)
+        images, identities = len(source.identity), int(source.identity.max()) + 1
+        if identities < 2:
+            raise TrainingError(f"{path}: shows {identities} identity; a classifier needs two at least.")
+        batch = min(config.batch, images)
+        config = dataclasses.replace(config, batch=batch, iterations=max(1, config.epochs * images // batch))
+        start_sha256 = file_sha256(network_file(init)) if init is not None else ""
+        work = config.digest(os.path.abspath(path), str(images), start_sha256)
+        folder = out if out is not None else default_folder(Path("pretrain-" + Path(path).stem), work)
+        run = RunFolder(folder, writes=processes.rank() == 0)
+        net, info = starting_network(config, config.side, init)
+        info = dataclasses.replace(
+            info, trained=f"pretrained on {identities} identities, {images} photos of {path.name}"
+        )
+        going_on = run.begin(work, force=force)
+        before = (run.read_config() or {}) if going_on else {}
+        processes.wait_for_all()  # none may see what another begins
+        if before.get("finished") and run.network_path.is_file():
+            return Finished(run, info, (), already_done=True)
+        on_begin(config.iterations)
+        say(f"{images:,} photos of {identities:,} identities, {config.iterations:,} iterations")
+        record: dict[str, Any] = {
+            "format": "masksynth-run/1",
+            "method": config.method,
+            "work": work,
+            "settings": config.as_dict(),
+            "data": {"path": os.path.abspath(path), "identities": identities, "vis_images": images},
+            "versions": {"masksynth": __version__, "torch": str(torch.__version__)},
+            "device": str(chosen),
+            "processes": processes.count(),
+            "compiled": compiled,
+            "network": dataclasses.asdict(info),
+            "finished": False,
+            "seconds": before.get("seconds", 0.0),
+        }
         run.write_config(record)
-    return Finished(run, info, ())
+        torch.manual_seed(config.seed + processes.rank())
+        method = Plain(processes.share_batch_norm(net.to(chosen)), config, identities).to(chosen)
+        if compiled:
+            compile_networks(method)
+        threads = workers or -(-(os.cpu_count() or 1) // processes.count_here())
+        batches = StreamedBatches(source, config, info.input, chosen, workers=threads)
+        began = time.monotonic()
+        try:
+            fit(method, batches, config, run, info, on_step=on_step, stop=stop)
+            record["finished"] = True
+        finally:
+            batches.close()
+            record["seconds"] += time.monotonic() - began
+            run.write_config(record)
+        return Finished(run, info, ())

@@ -2,7 +2,7 @@
 
 ```text
 RUN/config.json         settings, data, where the weights started, versions; finished or not
-RUN/log.csv             one line per logged iteration
+RUN/log.csv, log.jsonl  one line per logged iteration
 RUN/checkpoint.pt       everything needed to go on
 RUN/probe.safetensors   the trained network
 RUN/best.safetensors    the network that was best on the identities held out, where any were
@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,14 +24,19 @@ from typing import Any
 from masksynth.errors import ConfigError, OutputError, TrainingError
 from masksynth.files import write_bytes
 
+FILES = ("checkpoint.pt", "log.csv", "log.jsonl", "probe.safetensors", "best.safetensors", "config.json")
 RUNS = Path("runs")  # where runs are put that are given no folder, below the working folder
 
 
 class RunFolder:
-    """One run on disk."""
+    """One run on disk.
 
-    def __init__(self, path: Path) -> None:
+    `writes` is False in all but the first of several processes that train together: they read what is there.
+    """
+
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = Path(path)
+        self.writes = writes
 
     @property
     def config_path(self) -> Path:
@@ -39,6 +45,10 @@ class RunFolder:
     @property
     def log_path(self) -> Path:
         return self.path / "log.csv"
+
+    @property
+    def json_log_path(self) -> Path:
+        return self.path / "log.jsonl"
 
     @property
     def checkpoint_path(self) -> Path:
@@ -66,6 +76,8 @@ class RunFolder:
 
     def write_config(self, values: Mapping[str, Any]) -> None:
         """Write config.json, and make the folder where it is not there: what cannot be trained leaves none behind."""
+        if not self.writes:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,6 +94,8 @@ class RunFolder:
         OutputError
             If what is to be replaced cannot be removed.
         """
+        if force and not self.writes:
+            return False  # another process clears the way
         there = self.read_config()
         if there is None and self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())) and not force:
             raise ConfigError(f"{self.path}: is there already and is no training run. Give another folder.")
@@ -92,25 +106,31 @@ class RunFolder:
             )
         try:
             if force:
-                for path in (self.checkpoint_path, self.log_path, self.network_path, self.best_path, self.config_path):
-                    path.unlink(missing_ok=True)
+                for name in FILES:
+                    (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be made ready ({error.strerror or error}).") from error
         return there is not None and not force
 
     def keep_log_until(self, iteration: int) -> None:
         """Drop the lines of iterations from `iteration` on: they are about to be done again."""
-        rows = self.read_log()
-        kept = [row for row in rows if int(row["iteration"]) <= iteration]
-        if len(kept) < len(rows):
+        if not self.writes:
+            return
+        kept = [row for row in self.read_log() if int(row["iteration"]) <= iteration]
+        if self.log_path.is_file():  # also a line that a killed run cut short goes
             text = io.StringIO()
-            writer = csv.DictWriter(text, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(kept)
+            if kept:
+                writer = csv.DictWriter(text, list(kept[0]))
+                writer.writeheader()
+                writer.writerows(kept)
             write_bytes(self.log_path, text.getvalue().encode())
+            lines = [_json_line({k: float(v) for k, v in row.items()}) for row in kept]
+            write_bytes(self.json_log_path, "".join(lines).encode())
 
     def log(self, record: Mapping[str, float]) -> None:
-        """Append one line; the first one also names the columns."""
+        """Append one line to log.csv, whose first one also names the columns, and one to log.jsonl."""
+        if not self.writes:
+            return
         new = not self.log_path.is_file() or not self.log_path.stat().st_size
         try:
             with open(self.log_path, "a", newline="", encoding="utf-8") as file:
@@ -118,6 +138,8 @@ class RunFolder:
                 if new:
                     writer.writeheader()
                 writer.writerow({k: f"{v:.7g}" for k, v in record.items()})
+            with open(self.json_log_path, "a", encoding="utf-8") as file:
+                file.write(_json_line(record))
         except OSError as error:
             raise OutputError(f"{self.log_path}: could not be written ({error.strerror or error}).") from error
 
@@ -128,6 +150,13 @@ class RunFolder:
         text = self.log_path.read_text(encoding="utf-8")
         lines = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
         return [row for row in lines if None not in row.values()]
+
+
+def _json_line(record: Mapping[str, float]) -> str:
+    """One JSON object: seven digits as in log.csv, null for what is not a number, whole numbers whole."""
+    rounded = {k: float(f"{v:.7g}") for k, v in record.items()}
+    plain = {k: None if not math.isfinite(v) else int(v) if v == int(v) else v for k, v in rounded.items()}
+    return json.dumps(plain) + "\n"
 
 
 def default_folder(data: Path, digest: str) -> Path:

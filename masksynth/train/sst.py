@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from masksynth.seeds import rng_for
 from masksynth.train.batches import PairTensors
 from masksynth.train.config import SstConfig
-from masksynth.train.hsst import distance, first_prototypes, follow, prepare_networks, queue_loss
+from masksynth.train.hsst import distance, follow, prepare_networks
 from masksynth.train.mobilefacenet import features_of_unit_length
+from masksynth.train.processes import gathered
+from masksynth.train.queues import first_prototypes, queue_loss
 
 
 class Sst(nn.Module):
@@ -46,16 +48,19 @@ class Sst(nn.Module):
         p_1, p_2 = features_of_unit_length(self.probe, both, c.amp == "bf16").chunk(2)
         with torch.no_grad():
             g_1, g_2 = features_of_unit_length(self.gallery, both, c.amp == "bf16").chunk(2)
+        first, g_1 = gathered(g_1)
+        _, g_2 = gathered(g_2)
+        _, identity = gathered(batch.identity)
         free = torch.cat([self.queued[:k], self.queued[k + c.batch :]]) if c.queue_mode == "overwrite" else self.queued
-        collisions = torch.isin(batch.identity, free).sum()
-        loss_1, record_1 = queue_loss(p_1, g_2, self.queue, k, c)
-        loss_2, record_2 = queue_loss(p_2, g_1, self.queue, k, c)
+        collisions = torch.isin(identity, free).sum()
+        one = queue_loss(p_1, g_2, self.queue, k, c, first=first)
+        two = queue_loss(p_2, g_1, self.queue, k, c, first=first)
         kept = g_1 if rng_for(c.seed, "kept", batch.iteration).random() < 0.5 else g_2
         self.queue[k : k + len(kept)] = kept
-        self.queued[k : k + len(kept)] = batch.identity
+        self.queued[k : k + len(kept)] = identity
         self.index.fill_((k + len(kept)) % len(self.queued))
-        record: dict[str, Tensor | float] = {name: (record_1[name] + record_2[name]) / 2 for name in record_1}
-        return (loss_1 + loss_2) / 2, {**record, "collisions": collisions}
+        record: dict[str, Tensor | float] = {name: (one.record[name] + two.record[name]) / 2 for name in one.record}
+        return (one.loss + two.loss) / 2, {**record, "collisions": collisions}
 
     def after_step(self) -> None:
         follow(self.gallery, self.probe, self.config.gallery_momentum)

@@ -16,11 +16,12 @@ import torch
 from masksynth import __version__
 from masksynth.errors import ConfigError, TrainingError
 from masksynth.store import Store, open_store
+from masksynth.train import processes
 from masksynth.train.board import on_board
 from masksynth.train.config import TrainConfig
 from masksynth.train.fold import Fold, make_fold
 from masksynth.train.foreign import load_any
-from masksynth.train.loop import fit
+from masksynth.train.loop import Method, fit
 from masksynth.train.methods import METHODS
 from masksynth.train.networks import (
     FROM_SCRATCH,
@@ -90,6 +91,7 @@ def train(
     device: str = "auto",
     force: bool = False,
     tensorboard: bool = False,
+    compiled: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_step: Callable[[int, dict[str, float]], None] = lambda done, record: None,
     stop: Callable[[], bool] = lambda: False,
@@ -108,6 +110,8 @@ def train(
         scratch where not given.
     tensorboard : bool
         Also write the log to event files in the run's folder.
+    compiled : bool
+        Compile the networks with `torch.compile`; the losses are the same up to rounding.
     say : callable
         Receives each thing that the user should know, once.
     stop : callable
@@ -117,74 +121,88 @@ def train(
     ------
     StoreError, ConfigError, WeightsError, TrainingError, OutputError
     """
-    with open_store(data) as store:
-        chosen = choose_device(device)
-        config = dataclasses.replace(config, protocol=choose_protocol(store, config.protocol))
-        about = {
-            "path": os.path.abspath(data),
-            "plan_sha256": store.attrs.get("plan_sha256", ""),
-            "dataset": store.attrs.get("dataset", ""),
-            "complete": store.complete,
+    with processes.joined(choose_device(device)) as chosen:
+        with open_store(data) as store:
+            config = dataclasses.replace(config, protocol=choose_protocol(store, config.protocol))
+            about = {
+                "path": os.path.abspath(data),
+                "plan_sha256": store.attrs.get("plan_sha256", ""),
+                "dataset": store.attrs.get("dataset", ""),
+                "complete": store.complete,
+            }
+            start_sha256 = file_sha256(network_file(init)) if init is not None else ""
+            work = config.digest(str(about["plan_sha256"] or about["path"]), start_sha256)
+            run = RunFolder(out if out is not None else default_folder(data, work), writes=processes.rank() == 0)
+            net, info = starting_network(config, store.side, init, channel_order)
+            going_on = run.begin(work, force=force)
+            before = (run.read_config() or {}) if going_on else {}
+            processes.wait_for_all()  # none may see what another begins
+            if before.get("finished") and run.network_path.is_file():
+                return Finished(run, info, tuple(before.get("notes", ())), already_done=True)
+            fold = read_fold(store, config.protocol, config.nir)
+
+        notes: list[str] = []
+        if init is None:
+            notes.append(
+                "no --init: training from scratch; the paper fine-tunes a network that was pretrained on millions of "
+                "faces"
+            )
+        elif "carried" in info.origin:
+            notes.append(f"{info.origin}: an approximation that fine-tuning has to mend")
+        if fold.left_out:
+            notes.append(f"{len(fold.left_out)} identities lack NIR or VIS images and are left out")
+        validation = None
+        if config.validation:
+            fold, held_out = split_for_validation(fold, config.validation)
+            validation = Validation(held_out, info, chosen)
+            notes.append(f"{held_out.identities} identities of the fold are held out for validation")
+        torch.manual_seed(config.seed + processes.rank())  # a new classifier, dropout
+        made = METHODS[config.method](config, processes.share_batch_norm(net.to(chosen)), fold, info.input, chosen)
+        if compiled:
+            compile_networks(made.method)
+        notes += made.notes
+        for text in notes:
+            say(text)
+        if going_on and run.checkpoint_path.is_file():
+            say(f"going on with the run in {run.path}")
+
+        record: dict[str, Any] = {
+            "format": "masksynth-run/1",
+            "method": config.method,
+            "work": work,
+            "settings": config.as_dict(),
+            "settings_used": {**made.config.as_dict(), **made.derived},
+            "data": {**about, "identities": fold.identities, "nir_images": len(fold.nir), "vis_images": len(fold.vis)},
+            "start": {"path": str(init), "sha256": start_sha256, "origin": info.origin} if init else FROM_SCRATCH,
+            "notes": notes,
+            "versions": {"masksynth": __version__, "torch": str(torch.__version__)},
+            "device": str(chosen),
+            "threads": torch.get_num_threads(),
+            "processes": processes.count(),
+            "compiled": compiled,
+            "network": dataclasses.asdict(info),
+            "finished": False,
+            "seconds": before.get("seconds", 0.0),
         }
-        start_sha256 = file_sha256(network_file(init)) if init is not None else ""
-        work = config.digest(str(about["plan_sha256"] or about["path"]), start_sha256)
-        run = RunFolder(out if out is not None else default_folder(data, work))
-        net, info = starting_network(config, store.side, init, channel_order)
-        going_on = run.begin(work, force=force)
-        before = (run.read_config() or {}) if going_on else {}
-        if before.get("finished") and run.network_path.is_file():
-            return Finished(run, info, tuple(before.get("notes", ())), already_done=True)
-        fold = read_fold(store, config.protocol, config.nir)
-
-    notes: list[str] = []
-    if init is None:
-        notes.append(
-            "no --init: training from scratch; the paper fine-tunes a network that was pretrained on millions of faces"
-        )
-    elif "carried" in info.origin:
-        notes.append(f"{info.origin}: an approximation that fine-tuning has to mend")
-    if fold.left_out:
-        notes.append(f"{len(fold.left_out)} identities lack NIR or VIS images and are left out")
-    validation = None
-    if config.validation:
-        fold, held_out = split_for_validation(fold, config.validation)
-        validation = Validation(held_out, info, chosen)
-        notes.append(f"{held_out.identities} identities of the fold are held out for validation")
-    torch.manual_seed(config.seed)  # a new classifier, dropout
-    made = METHODS[config.method](config, net, fold, info.input, chosen)
-    notes += made.notes
-    for text in notes:
-        say(text)
-    if going_on and run.checkpoint_path.is_file():
-        say(f"going on with the run in {run.path}")
-
-    record: dict[str, Any] = {
-        "format": "masksynth-run/1",
-        "method": config.method,
-        "work": work,
-        "settings": config.as_dict(),
-        "settings_used": {**made.config.as_dict(), **made.derived},
-        "data": {**about, "identities": fold.identities, "nir_images": len(fold.nir), "vis_images": len(fold.vis)},
-        "start": {"path": str(init), "sha256": start_sha256, "origin": info.origin} if init else FROM_SCRATCH,
-        "notes": notes,
-        "versions": {"masksynth": __version__, "torch": str(torch.__version__)},
-        "device": str(chosen),
-        "threads": torch.get_num_threads(),
-        "network": dataclasses.asdict(info),
-        "finished": False,
-        "seconds": before.get("seconds", 0.0),
-    }
-    run.write_config(record)
-    began = time.monotonic()
-    board = on_board(run.path / "tensorboard", on_step) if tensorboard else nullcontext(on_step)
-    try:
-        with board as watched:
-            fit(made.method, made.batches, made.config, run, info, on_step=watched, stop=stop, validate=validation)
-        record["finished"] = True
-    finally:
-        record["seconds"] += time.monotonic() - began
         run.write_config(record)
-    return Finished(run, info, tuple(notes))
+        began = time.monotonic()
+        board = on_board(run.path / "tensorboard", on_step) if tensorboard and run.writes else nullcontext(on_step)
+        try:
+            with board as watched:
+                fit(made.method, made.batches, made.config, run, info, on_step=watched, stop=stop, validate=validation)
+            record["finished"] = True
+        finally:
+            record["seconds"] += time.monotonic() - began
+            run.write_config(record)
+        return Finished(run, info, tuple(notes))
+
+
+def compile_networks(method: Method) -> None:
+    """Let torch.compile have the probe-net and, where there is one, the gallery-net, at their first batch."""
+    for name in ("probe", "gallery"):
+        net = getattr(method, name, None)
+        if net is not None:
+            net.compile()
 
 
 train_hsst = train  # the name under which the method of the paper is called
@@ -209,8 +227,8 @@ def starting_network(
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            return build(info), info
-    net, start = load_any(init, side=side, channel_order=channel_order)
+            return build(info, config.backbone), info
+    net, start = load_any(init, side=side, channel_order=channel_order, plugin=config.backbone)
     if (start.arch, start.dimensions, start.width) != (config.backbone, config.dimensions, config.width):
         raise ConfigError(
             f"{init}: holds a {start.arch} of width {start.width:g} with {start.dimensions} dimensions, but "

@@ -102,6 +102,19 @@ def test_noise_is_no_checkpoint(tmp_path):
         read_foreign(tmp_path / "w.pt")
 
 
+def test_absent_file_a_folder_and_broken_weights_are_one_sentence(tmp_path):
+    with pytest.raises(WeightsError, match=r"w\.pt: there is no such file of weights"):
+        read_foreign(tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="is a folder, but a file is wanted"):
+        read_foreign(tmp_path)
+    net, _ = small()
+    with torch.no_grad():
+        net.linear.weight[3, 2] = float("nan")
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"linear\.weight has values that are not finite \(1 such"):
+        read_foreign(tmp_path / "w.pt")
+
+
 @pytest.mark.parametrize("arch", ["mobilefacenet", "ir50"])
 def test_carried_kernel_gives_the_same_feature_of_a_constant_map(arch):
     net, info = small(arch)

@@ -12,6 +12,7 @@ from torch import nn
 from masksynth.train.config import HsstConfig
 from masksynth.train.hsst import Hsst, PairTensors
 from masksynth.train.mobilefacenet import MobileFaceNet
+from masksynth.train.queues import PrototypeQueues
 
 B, Q, D = 3, 9, 8
 
@@ -201,3 +202,33 @@ def test_gallery_follows_parameters_not_buffers():
     torch.testing.assert_close(method.gallery.conv1.conv.weight, before["conv1.conv.weight"] + (1 - a))
     assert (method.gallery.conv1.bn.running_mean == before["conv1.bn.running_mean"]).all()
     assert method.state_record()["gallery_distance"] == pytest.approx(gap * a, rel=1e-4)
+
+
+def test_head_alone_turns_features_of_any_length_into_logits_and_queues():
+    """Prototypes that are orthonormal: every cosine is known."""
+    c = HsstConfig(batch=2, queue=4, dimensions=8, loss="am", scale=10.0, margin=0.25)
+    queues = PrototypeQueues(c)
+    basis = torch.eye(8)
+    queues.nir_queue.copy_(basis[:4])
+    queues.vis_queue.copy_(basis[:4])
+    p = (3 * basis[[4, 5]]).requires_grad_()
+    for step, (identity, index) in enumerate([([7, 8], 2), ([9, 3], 0), ([5, 6], 2)]):  # past one wrap
+        first = queues.compare(p, p, 2 * basis[[4, 5]], 5 * basis[[4, 6]], torch.tensor(identity))
+        column = (2 * step) % 4
+        assert first.nir.target.tolist() == [column, column + 1]
+        expected = torch.zeros(2, 4)
+        expected[0, column] = 10.0 - 2.5  # s (1 - m): its own prototype
+        expected[1, column + 1] = -2.5  # the VIS prototype of the second is another direction
+        if step:
+            expected[0, (column + 2) % 4] = 10.0  # what the batch before left
+        torch.testing.assert_close(first.nir.logits, expected)
+        assert float(first.vis.logits.detach()[1, column + 1]) == pytest.approx(7.5)
+        loss = torch.nn.functional.cross_entropy(first.nir.logits, first.nir.target)
+        assert float(first.nir.loss.detach()) == pytest.approx(float(loss.detach()))
+        assert float(first.loss.detach()) == pytest.approx(float((first.nir.loss + first.vis.loss).detach() / 2))
+        torch.testing.assert_close(queues.vis_queue[column : column + 2], basis[[4, 6]])
+        torch.testing.assert_close(queues.nir_queue[column : column + 2], basis[[4, 5]])
+        assert int(queues.index) == index
+        assert queues.queued[column : column + 2].tolist() == identity
+        assert int(first.collisions) == 0
+    assert sorted(queues.queued.tolist()) == [3, 5, 6, 9]

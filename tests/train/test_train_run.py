@@ -89,6 +89,41 @@ def test_lines_logged_after_the_last_checkpoint_are_not_logged_twice(tmp_path):
     assert [int(r["iteration"]) for r in run.read_log()] == list(range(1, 9))
 
 
+def test_line_that_a_killed_run_cut_short_spoils_no_other(tmp_path):
+    run, _ = fit_patterns(tmp_path / "run", SMALL, stop_after=5)
+    with open(run.log_path, "a") as file:
+        file.write("6,0.01")  # nothing logged is to be dropped, but for this half of a line
+    run, _ = fit_patterns(tmp_path / "run", SMALL)
+    assert [int(r["iteration"]) for r in run.read_log()] == list(range(1, 9))
+
+
+def test_json_log_says_what_the_csv_says(tmp_path):
+    fit_patterns(tmp_path / "run", SMALL, stop_after=5)
+    run, _ = fit_patterns(tmp_path / "run", SMALL)
+    lines = [json.loads(line) for line in run.json_log_path.read_text().splitlines()]
+    assert lines == [{k: float(v) for k, v in row.items()} for row in run.read_log()]
+    assert lines[0]["iteration"] == 1
+
+
+def test_compiled_networks_come_to_the_same_losses(store, tmp_path, monkeypatch):
+    whole = torch.nn.Module.compile
+    compiled = []
+
+    def traced(net):  # the graph of the whole network, run without a compiler of C++
+        compiled.append(net)
+        whole(net, backend="eager", fullgraph=True)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    config = dataclasses.replace(SMALL, iterations=2)
+    logs = []
+    for name in ("eager", "compiled"):
+        done = train_hsst(store, config, out=tmp_path / name, device="cpu", compiled=name == "compiled")
+        logs.append([float(row["loss"]) for row in done.run.read_log()])
+    assert len(compiled) == 2  # probe-net and gallery-net
+    assert logs[0] == pytest.approx(logs[1], rel=1e-3)
+    assert done.run.read_config()["compiled"]
+
+
 def test_loss_that_is_not_finite_stops_with_the_iteration_and_keeps_the_batch(tmp_path):
     with pytest.raises(TrainingError, match=r"loss of iteration \d+ is (nan|inf)"):
         fit_patterns(tmp_path / "run", dataclasses.replace(SMALL, lr=1e30))
@@ -122,6 +157,7 @@ def test_run_folder_holds_what_the_docs_say(store, tmp_path):
     assert {p.name for p in done.run.path.iterdir()} == {
         "config.json",
         "log.csv",
+        "log.jsonl",
         "checkpoint.pt",
         "probe.safetensors",
     }
@@ -264,6 +300,26 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
         assert words in result.output
         assert "Traceback" not in result.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_run_that_was_killed_goes_on_from_its_last_checkpoint_to_the_same_losses(tmp_path):
+    write_pattern_store(tmp_path / "masked.h5")
+    code = "import masksynth.train.loop as l; l.SAVE_SECONDS = 0.5; from masksynth.cli.main import main; main()"
+    options = ["--iterations", "60", "--batch", "4", "--width", "0.25", "--device", "cpu"]
+
+    def command(out):
+        return [sys.executable, "-c", code, "train-hsst", "masked.h5", *options, "-o", out]
+
+    work = subprocess.Popen(command("killed"), cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "killed" / "checkpoint.pt").is_file() and work.poll() is None:
+        time.sleep(0.02)
+    work.kill()
+    assert work.wait() == -signal.SIGKILL
+    for out in ("killed", "whole"):
+        subprocess.run(command(out), cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    logs = [RunFolder(tmp_path / out).read_log() for out in ("killed", "whole")]
+    same = ("iteration", "loss", "bound_nir", "gallery_distance")
+    assert [[row[k] for k in same] for row in logs[0]] == [[row[k] for k in same] for row in logs[1]]
 
 
 def test_notice_of_the_system_saves_and_the_same_command_goes_on(tmp_path):
