@@ -25,12 +25,38 @@ def gather_points(positions, step, frame, scale, points):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def lift_points(points, height, along, scale, lifted):
-    """In place: lifted (G, G, 3) = points + scale · height (G, G) · along (G, G, 3), all f4."""
+def lift_points(points, height, along, scale, more, full, lifted):
+    """In place: lifted (G, G, 3) = points + (scale · height (G, G) + more (G, G)) · along (G, G, 3), all f4; more
+    counts by the share that the height is of `full`, and never takes below the skin."""
     for i in range(points.shape[0]):
         for j in range(points.shape[1]):
+            share = min(height[i, j] / full, np.float32(1.0))
+            off = max(scale * height[i, j] + share * more[i, j], np.float32(0.0))
             for c in range(3):
-                lifted[i, j, c] = points[i, j, c] + scale * height[i, j] * along[i, j, c]
+                lifted[i, j, c] = points[i, j, c] + off * along[i, j, c]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def drape(points, along, first_row, end_row, first_column, end_column, rounds, height):
+    """In place: height (G, G) f4 of taut cloth over points (G, G, 3) f4 along unit directions along (G, G, 3) f4. It
+    spans every hollow: a place lies no deeper than halfway between opposite neighbours, in each of four directions, nor
+    under the skin. It is 0 outside the rows and columns named."""
+    height[:] = 0.0
+    half = np.float32(0.5)
+    for _ in range(rounds):
+        for i in range(first_row, end_row):
+            for j in range(first_column, end_column):
+                lift = np.float32(0.0)
+                for k in range(4):
+                    di, dj = (0 if k == 1 else 1), (0 if k == 0 else (-1 if k == 3 else 1))
+                    one, other = height[i - di, j - dj], height[i + di, j + dj]
+                    pull = np.float32(0.0)
+                    for c in range(3):
+                        between = points[i - di, j - dj, c] + one * along[i - di, j - dj, c]
+                        between += points[i + di, j + dj, c] + other * along[i + di, j + dj, c]
+                        pull += (half * between - points[i, j, c]) * along[i, j, c]
+                    lift = max(lift, pull)
+                height[i, j] = lift
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -173,13 +199,16 @@ def fit_light(normals, seen, weight, rounds, ridge, tolerance, matrix, right, ba
 
 
 @njit(cache=True, nogil=True)
-def cast_light(points, skin_normals, normals, seen, weight, coefficients, floor, blur, basis, work, ratio, light):
+def cast_light(
+    points, skin_normals, normals, seen, weight, coefficients, usual, floor, tint, blur, basis, work, ratio, light
+):
     """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it.
 
-    ratio, work (G, G, 2) f4 are room. In place: light (G * G, 8) f4: red, green, blue; relative change of light with
-    slope along u and v."""
+    usual (3,) f8: the mean colour that the skin shows; light is at least `floor` of it, and of its colour to a share
+    of `tint`. ratio, work (G, G, 2) f4 are room. In place: light (G * G, 8) f4: red, green, blue; relative change of
+    light with slope along u and v."""
     side = normals.shape[0]
-    mean = 0.25 * coefficients[0, 0] + 0.5 * coefficients[0, 1] + 0.25 * coefficients[0, 2]
+    mean = 0.25 * usual[0] + 0.5 * usual[1] + 0.25 * usual[2]
     for i in range(side):
         for j in range(side):
             ratio[i, j, 0] = 0.0
@@ -219,11 +248,11 @@ def cast_light(points, skin_normals, normals, seen, weight, coefficients, floor,
                 value = 0.0
                 for n in range(TERMS):
                     value += basis[n] * coefficients[n, c]
-                light[k, c] = max(value, floor * coefficients[0, c], 1e-4)
+                light[k, c] = max(value, floor * usual[c], 1e-4)
                 lum += (0.5 if c == 1 else 0.25) * light[k, c]
             for c in range(3):  # its colour changes little over a face: where the fit says otherwise it only guesses
-                usual = lum * max(coefficients[0, c], 1e-4) / max(mean, 1e-4)
-                light[k, c] = beyond * min(max(light[k, c], 0.85 * usual), 1.18 * usual)
+                expected = lum * max(usual[c], 1e-4) / max(mean, 1e-4)
+                light[k, c] = beyond * min(max(light[k, c], expected / (1.0 + tint)), expected * (1.0 + tint))
             # Gradient of the fitted luminance over the normal, along the surface's two tangents.
             gx, gy, gz = 0.0, 0.0, 0.0
             for c in range(3):

@@ -14,7 +14,7 @@ from masksynth.compose import _kernels
 from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear
 from masksynth.compose.config import ComposeConfig
 from masksynth.compose.light import GRID, LightMeter
-from masksynth.compose.mask import ReadyMask, Wardrobe
+from masksynth.compose.mask import DRAPED_HEIGHT, ReadyMask, Wardrobe
 from masksynth.compose.sharpness import blur_of
 from masksynth.errors import ShapeError
 from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, texel_spacing, window_of
@@ -104,9 +104,10 @@ class Composer:
         height = mask.height if config.relief else None
         values, grain = FLAT_LIGHT, 0.0
         if config.light:
-            light = self._meter.on(height, length)
+            light = self._meter.on(height, length, mask.draped)
             values, grain = light.values, light.grain if config.grain else 0.0
-        lift = None if height is None else Lift(height, length, self._meter.bridge_normals)
+        more = self._meter.drape if mask.draped else None
+        lift = None if height is None else Lift(height, length, self._meter.bridge_normals, more, float(DRAPED_HEIGHT))
         texture, shadow = mask.pyramid, config.shadow
         extent: tuple[int, int, int, int] | None = texture.extent
         if config.render == "full":
@@ -115,7 +116,7 @@ class Composer:
         shape = (self._host.shape[0], self._host.shape[1])
         window = window_of(self._map, shape, extent=extent, frame=self._frame)
         if lift is not None:
-            window = window.grown(int(np.ceil(length * float(lift.height.max()))) + 1, shape)
+            window = window.grown(int(np.ceil(lift.highest)) + 1, shape)
         planes = image if image.ndim == 3 else image[:, :, None]
         blur = self._blur if self._blur >= LEAST_BLUR else 0.0
         reach = int(np.ceil(3 * blur))

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from masksynth.arrays import UV_SIZE, Matrix, Photo8, PositionMap, Spectrum
 from masksynth.compose import _kernels
 from masksynth.compose.colour import DECODE
+from masksynth.compose.mask import DRAPED_HEIGHT
+from masksynth.template.tent import tent
 
 GRID = 32  # light is kept for blocks of 8 x 8 texels
 CELL = UV_SIZE // GRID
@@ -26,15 +28,24 @@ ROUNDS = 3
 TOLERANCE = 0.35  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
 HAIRLINE = 0.25  # weight of places that hair often covers
+TINT_CHANGE = (
+    0.10  # how far light may be of another colour than the skin shows on the whole: beyond, a fit only guesses
+)
 FLOOR = 0.15  # of the mean light: what reaches places that no harmonic lights
 SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 5, 6, 4  # passes of (1 2 1) / 4 on the grid
+
+DRAPED = (8, 29, 2, 30)  # first and end row, first and end column of the grid: cloth lies on the skin outside
+DRAPE_ROUNDS = 30
+TEXELS_PER_INTEROCULAR = 99.0
+_NO_MORE = np.zeros((GRID, GRID), np.float32)
 
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
 VIS_LIGHT = 0.98  # and of the light on the bright side of a face in a well exposed photo
 SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
 BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
 GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it
-VIS_TINT = (1.34, 0.94, 0.72)  # of skin's reflectance, luminance about 1
+VIS_TINT = (1.42, 0.94, 0.70)  # of skin's reflectance, luminance about 1, where that is VIS_SKIN
+DARKER_IS_REDDER = (-0.13, 0.0, 0.13)  # exponents of its luminance: melanin takes blue first
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
 NIR_SKIN = 0.60  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
 
@@ -56,6 +67,7 @@ class LightMeter:
         self.points = np.zeros((*shape, 3), np.float32)
         self.skin_normals = np.zeros((*shape, 3), np.float32)
         self.bridge_normals = np.zeros((*shape, 3), np.float32)  # of the face smoothed as cloth over it would be
+        self.drape = np.zeros(shape, np.float32)  # pixels that cloth drawn over this face stands off more than usual
         self._lifted = np.zeros((*shape, 3), np.float32)
         self._normals = np.zeros((*shape, 3), np.float32)
         self._work = np.zeros((*shape, 3), np.float32)
@@ -66,6 +78,7 @@ class LightMeter:
         self._right = np.zeros((9, 3))
         self._basis = np.zeros(9)
         self._coefficients = np.zeros((9, 3))
+        self._usual = np.zeros(3)
         self._ratio = np.zeros((*shape, 2), np.float32)
         self._ratio_work = np.zeros((*shape, 2), np.float32)
         self._light = Light(np.zeros((GRID * GRID, 8), np.float32), 0.0, False)
@@ -83,6 +96,8 @@ class LightMeter:
         _kernels.gather_points(position_map.positions, CELL, frame.astype(np.float32), np.float32(scale), self.points)
         _kernels.surface_normals(self.points, SKIN_BLUR, self._work, self.skin_normals)
         _kernels.surface_normals(self.points, BRIDGE_BLUR, self._work, self.bridge_normals)
+        _kernels.drape(self.points, self.bridge_normals, *DRAPED, DRAPE_ROUNDS, self.drape)
+        self.drape -= np.float32(texel_px * TEXELS_PER_INTEROCULAR) * usual_drape()
         planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
         spacing = max(1, round(texel_px * CELL / 4))
         count = _kernels.observe_skin(
@@ -98,12 +113,14 @@ class LightMeter:
             self._matrix, self._right, self._basis, self._coefficients,
         )  # fmt: skip
         mean = np.einsum("ij,ijc->c", self._weight, self._seen) / max(float(self._weight.sum()), 1e-9)
+        self._usual[:] = mean
         counted = self._seen[self._weight > 0.3 * self._weight.max()] @ GREYISH
         bright = float(np.quantile(counted, BRIGHT_SIDE)) if len(counted) else 0.0
         self._reflectance = skin_reflectance(mean, bright, spectrum)
 
-    def on(self, height: npt.NDArray[np.float32] | None, length: float) -> Light:
-        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at.
+    def on(self, height: npt.NDArray[np.float32] | None, length: float, draped: bool = False) -> Light:
+        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at; a mask that is
+        draped follows that face as cloth would.
 
         The result is overwritten by the next call.
         """
@@ -115,12 +132,15 @@ class LightMeter:
         normals = self.bridge_normals
         if height is not None:
             coarse = np.ascontiguousarray(height[CELL // 2 :: CELL, CELL // 2 :: CELL])
-            _kernels.lift_points(self.points, coarse, self.bridge_normals, np.float32(length), self._lifted)
+            more = self.drape if draped else _NO_MORE
+            _kernels.lift_points(
+                self.points, coarse, self.bridge_normals, np.float32(length), more, DRAPED_HEIGHT, self._lifted
+            )
             _kernels.surface_normals(self._lifted, MASK_BLUR, self._work, self._normals)
             normals = self._normals
         _kernels.cast_light(
-            self.points, self.skin_normals, normals, self._seen, self._weight, self._coefficients, FLOOR, BEYOND_BLUR,
-            self._basis, self._ratio, self._ratio_work, self._light.values,
+            self.points, self.skin_normals, normals, self._seen, self._weight, self._coefficients, self._usual,
+            FLOOR, TINT_CHANGE, BEYOND_BLUR, self._basis, self._ratio, self._ratio_work, self._light.values,
         )  # fmt: skip
         light.values[:, :3] /= self._reflectance.astype(np.float32)
         return light
@@ -143,9 +163,17 @@ def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Sp
     seen = np.maximum(np.asarray(mean, np.float64), 1e-4)
     off = np.log(max(bright, 1e-3) / (VIS_SKIN * VIS_LIGHT))
     reflectance = VIS_SKIN * np.exp(off * SKIN_SPREAD**2 / (SKIN_SPREAD**2 + LIGHT_SPREAD**2))
-    tint = np.array(VIS_TINT)
+    tint = np.array(VIS_TINT) * (np.clip(reflectance, 0.05, 0.6) / VIS_SKIN) ** np.array(DARKER_IS_REDDER)
+    tint = tint / float(tint @ GREYISH)
     cast = seen / float(seen @ GREYISH) / tint
     return reflectance * tint * cast ** (1 - TINT_TRUST)
+
+
+@lru_cache(maxsize=1)
+def usual_drape() -> npt.NDArray[np.float32]:
+    """(GRID, GRID): how far cloth drawn over the generic face stands off, in interocular distances. It is in the height
+    of every generated mask."""
+    return np.ascontiguousarray(tent()[CELL // 2 :: CELL, CELL // 2 :: CELL])
 
 
 @lru_cache(maxsize=1)

@@ -13,11 +13,13 @@ from masksynth.arrays import UV_SIZE, Spectrum
 from masksynth.compose.colour import LUMINANCE, to_linear
 from masksynth.render.pyramid import Pyramid, build_pyramid
 from masksynth.template.format import Template
+from masksynth.template.tent import tent
 
 SHADOW_TEXELS = 3.0  # standard deviation of the contact shadow, in texels of the 256 layout: about 0.03 eye distances
 TEXELS_PER_INTEROCULAR = 99.0  # between the outer eye corners of the layout
 RELIEF_TEXELS = 2.0  # standard deviation: slower changes of height turn the mask's normal, faster ones only shade it
 NIR_FLOOR, NIR_SLOPE = 0.45, 0.45  # dyes fade in NIR: a VIS luminance of 0 is taken as 0.45, of 1 as 0.90
+DRAPED_HEIGHT = np.float32(0.02)  # interocular distances: a mask that stands off this much follows the drape in full
 KEPT = 48
 
 MATERIAL_NIR = {
@@ -40,6 +42,7 @@ class ReadyMask:
 
     pyramid: Pyramid  # linear colour or reflectance; alpha; contact shadow; slopes of the relief
     height: npt.NDArray[np.float32] | None  # (256, 256) stand-off in interocular distances
+    draped: bool  # the height is that of cloth over the generic face, and follows another face as cloth would
     nir_source: str  # "reflectance", "nir photo" or "by material": where the colour of a NIR mask comes from
 
 
@@ -72,12 +75,17 @@ def prepare(template: Template, spectrum: Spectrum, validity: npt.NDArray[np.uin
     shadow = cv2.GaussianBlur(alpha, (0, 0), SHADOW_TEXELS * scale) * (1 - alpha)
     shadow = np.where(shadow > 0.02, 2 * shadow, 0).astype(np.float32)
     slow, slope = None, None
+    draped = template.metadata.get("source") == "generated"
     if template.height is not None:
-        slope = relief_slope(template.height)
+        relief = template.height
+        if draped:  # where cloth leaves the nose it has no edge: that is of the drape, and no relief
+            hollow = cv2.resize(tent(), (side, side), interpolation=cv2.INTER_LINEAR)
+            relief = relief - np.minimum(relief / DRAPED_HEIGHT, 1) * hollow
+        slope = relief_slope(relief)
         slow = cv2.resize(template.height, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
         slow = np.asarray(cv2.GaussianBlur(slow, (0, 0), 1.0), np.float32)
     pyramid = build_pyramid(colour, alpha, shadow=shadow, slope=slope, validity=validity)
-    return ReadyMask(pyramid, slow, source)
+    return ReadyMask(pyramid, slow, draped, source)
 
 
 def relief_slope(height: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -101,14 +101,15 @@ def bound_grid(positions, validity, first_row, end_row, first_column, end_column
 
 
 @njit(cache=True, nogil=True)
-def lift_grid(rows, columns, height, along, length, x, y, z):
-    """Move the vertices off the surface by length times height (S, S) f4, along directions along (G, G, 3) f4 over the
-    layout. In place x, y, z (R, C) f4."""
+def lift_grid(rows, columns, height, along, length, more, full, x, y, z):
+    """Move the vertices off the surface by length times height (S, S) f4, and by more (G, G) f4 times the share that
+    the height is of `full`, along directions along (G, G, 3) f4 over the layout; never below it. In place x, y, z
+    (R, C) f4."""
     side = along.shape[0]
     scale, half, one = np.float32(side) / np.float32(height.shape[0]), np.float32(0.5), np.float32(1.0)
     for i in range(len(rows)):
         for j in range(len(columns)):
-            h = height[rows[i], columns[j]] * length
+            h = height[rows[i], columns[j]]
             if h == 0.0:
                 continue
             k, fu, fv = bilinear_place(
@@ -116,6 +117,8 @@ def lift_grid(rows, columns, height, along, length, x, y, z):
             )
             a, b = k // side, k % side
             w00, w01, w10, w11 = (one - fu) * (one - fv), fu * (one - fv), (one - fu) * fv, fu * fv
+            besides = w00 * more[a, b] + w01 * more[a, b + 1] + w10 * more[a + 1, b] + w11 * more[a + 1, b + 1]
+            h = max(h * length + min(h / full, one) * besides, np.float32(0.0))
             x[i, j] += h * (
                 w00 * along[a, b, 0]
                 + w01 * along[a, b + 1, 0]

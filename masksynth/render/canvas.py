@@ -61,6 +61,14 @@ class Lift:
     height: npt.NDArray[np.float32]  # (256, 256)
     length: float  # pixels of the drawn picture per unit of height
     along: npt.NDArray[np.float32]  # (G, G, 3) unit directions over the layout, in the frame of the drawn picture
+    more: npt.NDArray[np.float32] | None = None  # (G, G) pixels besides, by the share that the height is of `full`
+    full: float = 1.0  # unit of height
+
+    @property
+    def highest(self) -> float:
+        """The most pixels that the surface stands off."""
+        more = 0.0 if self.more is None else max(float(self.more.max()), 0.0)
+        return self.length * float(self.height.max()) + more
 
 
 FLAT_LIGHT: npt.NDArray[np.float32] = np.tile(np.array([1, 1, 1, 0, 0, 0, 0, 0], np.float32), (4, 1))
@@ -130,9 +138,11 @@ class Canvas:
         )  # fmt: skip
         if lift is not None:
             grid.flat_x[:], grid.flat_y[:] = grid.x, grid.y
+            more = np.zeros(lift.along.shape[:2], np.float32) if lift.more is None else lift.more
             _kernels.lift_grid(
-                grid.rows, grid.columns, lift.height, lift.along, np.float32(lift.length), grid.x, grid.y, grid.z
-            )
+                grid.rows, grid.columns, lift.height, lift.along, np.float32(lift.length), more, np.float32(lift.full),
+                grid.x, grid.y, grid.z,
+            )  # fmt: skip
         self._depth, self.uv, self.slot, self.layer, self._near, self._edge = self._pixels.of(
             window.height, window.width
         )

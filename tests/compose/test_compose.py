@@ -158,6 +158,38 @@ def test_mask_stands_off_where_it_has_height():
     assert gained.sum() > 50
 
 
+def profile_hollow(template):
+    """How far the mask's silhouette lies behind the line from the nose's tip to the chin, in pixels, on a face turned
+    aside by 90 degrees."""
+    face = posed(90)
+    made = compose(np.full((*SHAPE, 3), 120, np.uint8), face, template, "vis", ComposeConfig(blur=False))
+    tip, chin = face.landmarks68[30, :2], face.landmarks68[8, :2]
+    rows = np.arange(int(tip[1]) + 2, int(chin[1]) - 6)
+    line = np.interp(rows, [tip[1], chin[1]], [tip[0], chin[0]])
+    outermost = np.array([np.flatnonzero(made.alpha[row] > 127).max() for row in rows])
+    return float((line - outermost).max())
+
+
+def test_cloth_spans_the_hollow_between_nose_and_chin():
+    """A generated mask is drawn over this face as taut cloth; one whose height was measured keeps it."""
+    v, u = np.mgrid[:256, :256]
+    height = (0.02 * ((np.abs(u - 128) < 80) & (v > 96) & (v < 184))).astype(np.float32)
+    plain = lower_face_template(height=height)
+    drawn = lower_face_template(height=height)
+    drawn.metadata["source"] = "generated"
+    assert profile_hollow(plain) > 3
+    assert profile_hollow(drawn) < 0.4 * profile_hollow(plain)
+
+
+def test_light_on_a_profile_is_of_the_colour_that_the_skin_shows():
+    """The fit sees few normals there; its constant term alone may be of any colour."""
+    face = posed(75)
+    host = lit_face(face, (0.9, -0.2, 0.3), skin=(0.5, 0.32, 0.2), ambient=0.02)
+    made = compose(host, face, lower_face_template(colour=(0.9, 0.9, 0.9)), "vis", ComposeConfig(grain=False, shadow=0))
+    colour = to_linear(made.image[made.alpha == 255].astype(np.float32) / 255).mean(axis=0)
+    assert colour[0] > 0.97 * colour[2]
+
+
 def test_face_in_the_dark_or_off_the_picture_is_harmless():
     template = lower_face_template()
     assert compose(np.zeros((*SHAPE, 3), np.uint8), posed(), template, "vis").touched.any()
