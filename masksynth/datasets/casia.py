@@ -183,7 +183,10 @@ def _lists(root: Path, given: Path | None, notes: list[str], faults: list[str]) 
     """
     folder = given or _protocol_folder(root)
     if folder is None:
-        notes.append("There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by.")
+        notes.append(
+            "There is no 'protocols' folder: the photos are usable, but there is nothing to evaluate by. "
+            "A folder of lists elsewhere can be given with --split."
+        )
         return {}, {}
     found: Lists = {}
     suffixes: dict[Key, str] = {}
@@ -372,6 +375,8 @@ def _points(numbers: list[str]) -> Points2 | None:
     if points.shape != (4,) or not np.isfinite(points).all() or not points.any():
         return None
     pair = points.reshape(2, 2)
+    if np.abs(pair[0] - pair[1]).max() < 1:
+        return None  # two eyes in one place are none
     return pair[np.argsort(pair[:, 0], kind="stable")]
 
 

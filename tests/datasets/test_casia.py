@@ -214,7 +214,7 @@ def test_eye_files_give_points_image_left_first(tmp_path: Path) -> None:
 
 def test_lines_of_an_eye_file_that_give_no_eyes_are_named(tmp_path: Path) -> None:
     root = write_tree(tmp_path)
-    (root / "s1/s1_vis_eyes.txt").write_text("name x y x y\nVIS\\00001\\001.jpg 1 2 3\nVIS\\00005\\001.jpg 1 2 3 nan\n")
+    (root / "s1/s1_vis_eyes.txt").write_text("name x y x y\nVIS\\00001\\001.jpg 1 2 3\nVIS\\00005\\001.jpg 9 9 9 9\n")
     (told,) = [note for note in opened(root).notes if "eyes" in note]
     assert "s1_vis_eyes.txt: 2 lines give no eyes: line 2 'VIS/00001/001.jpg 1 2 3', line 3" in told
 
