@@ -39,7 +39,10 @@ def images(path: str | Path) -> Iterator[tuple[str, str]]:
 
 
 def listing(path: str | Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """Names of the folders in `path`, and (name, suffix in lower case) of its image files; sorted, none hidden."""
+    """Names of the folders in `path`, and (name, suffix in lower case) of its image files; sorted, none hidden.
+
+    Links to folders are followed, but for those that lead back up.
+    """
     inside, found = [], []
     for entry in _entries(path):
         name = entry.name
@@ -49,9 +52,15 @@ def listing(path: str | Path) -> tuple[list[str], list[tuple[str, str]]]:
         suffix = name[dot:].lower() if dot > 0 else ""
         if suffix in SUFFIXES and entry.is_file():
             found.append((name, suffix))
-        elif entry.is_dir():
+        elif entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and _leads_elsewhere(entry, path)):
             inside.append(name)
     return sorted(inside), sorted(found)
+
+
+def _leads_elsewhere(link: os.DirEntry[str], path: str | Path) -> bool:
+    """Whether a link in the folder `path` leads to a folder, and not to one that it lies in."""
+    target, here = os.path.realpath(link.path), os.path.realpath(path)
+    return os.path.isdir(target) and here != target and not here.startswith(f"{target}{os.sep}")
 
 
 def without_twins(

@@ -53,6 +53,7 @@ class Assignment:
     subjects: dict[str, str] = field(default_factory=dict)  # subject -> "train" or "test"
     paths: list[Named] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_split(source: Path) -> Assignment:
@@ -114,7 +115,9 @@ def _part_of(name: str) -> tuple[str, str] | None:
 
 def _read_lists(source: Path, lists: Sequence[tuple[Path, str, str]]) -> Assignment:
     split = Assignment(source)
+    of_part: dict[str, list[str]] = {}
     for path, spectrum, word in lists:
+        of_part.setdefault(f"{spectrum}_{word}", []).append(path.name)
         part = {"test": "nir_probe" if spectrum == "nir" else "vis_gallery"}.get(word, f"{spectrum}_{word}")
         lines = read_lines(path)
         if not lines:
@@ -122,6 +125,7 @@ def _read_lists(source: Path, lists: Sequence[tuple[Path, str, str]]) -> Assignm
         for _, line in lines:
             fields = line.split(",") if "," in line else line.split()
             split.paths.append(Named(part, fields[0].strip(), "".join(fields[1:2]).strip(), path.name))
+    split.notes += [f"{' and '.join(names)} are put together." for names in of_part.values() if len(names) > 1]
     if not lists:
         raise DatasetError(f"{source}: holds no list files such as nir_train.txt or test_vis_paths.txt.")
     return split
@@ -132,6 +136,7 @@ def protocol_from_split(
 ) -> Protocol:
     """The protocol ``test`` that a split makes of the samples; what it names but the data set lacks becomes a fault."""
     faults += split.faults
+    notes += split.notes
     if split.subjects:
         known = {sample.subject for sample in samples}
         same = {_canonical(name): name for name in known}

@@ -99,6 +99,28 @@ def test_photos_in_no_folder_of_a_person_are_named(tmp_path: Path) -> None:
         open_dataset("folder", write_tree(tmp_path / "flat", "nir/1.png", "vis/1.png"))
 
 
+def test_links_are_followed_but_for_those_that_lead_back(tmp_path: Path) -> None:
+    root = write_tree(two_spectra(tmp_path / "data"))
+    elsewhere = write_tree(tmp_path / "elsewhere", "9.png")
+    (root / "nir/p0/loop").symlink_to(root / "nir")
+    (root / "nir/p0/itself").symlink_to("itself")
+    before = len(open_dataset("folder", root).samples)
+    (root / "nir/p0/more").symlink_to(elsewhere)
+    assert before == 16
+    assert "nir/p0/more/9.png" in open_dataset("folder", root).by_id
+
+
+def test_lists_of_one_part_are_put_together_and_named(tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for name, line in (("nir_train_1", "nir/p0/1"), ("nir_train_2", "nir/p1/1"), ("nir_test", "nir/p2/1")):
+        (lists / f"{name}.txt").write_text(f"{line}\n")
+    (lists / "vis_test.txt").write_text("vis/p2/1\n")
+    dataset = open_dataset("folder", two_spectra(tmp_path / "data"), DatasetOptions(split=lists))
+    assert dataset.protocol("test").nir_train == ("nir/p0/1.png", "nir/p1/1.png")
+    assert "nir_train_1.txt and nir_train_2.txt are put together." in dataset.notes
+
+
 def test_numbers_are_sorted_by_value(tmp_path: Path) -> None:
     dataset = open_dataset("folder", write_tree(tmp_path, "vis/a/10.png", "vis/a/9.png", "vis/a/x.png"))
     assert [sample.id for sample in dataset.samples] == ["vis/a/9.png", "vis/a/10.png", "vis/a/x.png"]
