@@ -117,6 +117,8 @@ def best_rate(tried: list[dict[str, Any]]) -> float | None:
 
 def run_all(folder: Path, form: Form, name: str, device: str, minutes: float) -> dict[str, Any]:
     """Everything, in the order of `plan`; what learning_page takes."""
+    if minutes <= 0:
+        return collected(folder, form, name, device)
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
     make_data(folder, form)
@@ -176,7 +178,7 @@ def main() -> None:
     run.add_argument("--form", choices=list(FORMS), default="reduced")
     run.add_argument("--device", default="auto")
     run.add_argument("--json", type=Path, help="Where to write the results; DIR/results.json where not given.")
-    run.add_argument("--minutes", type=float, default=1e9, help="Begin no further run after so long.")
+    run.add_argument("--minutes", type=float, default=1e9, help="Begin no further run after so long; 0: only read.")
     page = commands.add_parser("page")
     page.add_argument("json", type=Path)
     page.add_argument("page", type=Path)
@@ -193,7 +195,9 @@ def main() -> None:
         print_cost(args.forms, args.json)
     else:
         results = run_all(args.folder, FORMS[args.form], args.form, args.device, args.minutes)
-        write_json(args.json or args.folder / "results.json", results)
+        path = args.json or args.folder / "results.json"
+        costs = json.loads(path.read_text()).get("costs", {}) if path.is_file() else {}
+        write_json(path, {**results, "costs": costs})
         print(learning_page.figures_table(results))
         print(learning_page.differences_table(results))
 

@@ -16,7 +16,7 @@ from masksynth.train.fold import Fold, make_fold
 from masksynth.train.methods import METHODS
 from masksynth.train.networks import NetworkInfo, build
 
-REPEATS = 5
+REPEATS = 3
 
 
 def cost(form: Form) -> dict[str, float]:

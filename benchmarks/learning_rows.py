@@ -33,25 +33,23 @@ class Form:
     rows: tuple[str, ...] = ()  # all where empty
 
 
-FIRST = (  # what says most; trained before the others
+MOST = (  # say most; trained before the others
     "softmax, trained without masks",
     "softmax",
     "HSST (softmax)",
     "HSST (softmax), batch-norm as released",
-    "AM-softmax",
-    "HSST (AM-softmax)",
-    "triplet",
-    "HSST (triplet)",
 )
+MORE = ("AM-softmax", "HSST (AM-softmax)", "triplet", "HSST (triplet)")
+EARLY = 3  # seeds of MOST that come before all else
 
 FORMS = {
     "reduced": Form(
         pretrain_people=100, pretrain_vis=4, train_people=100, vis=3, nir=4, validation_people=20, test_people=80,
-        probes=3, width=0.125, epochs=20, iterations=100, batch=32, queue=64, lrs=(0.06,), seeds=2, rows=FIRST[:4],
+        probes=3, width=0.125, epochs=60, iterations=600, batch=32, queue=64, lrs=(0.06,), seeds=2, rows=MOST,
     ),
     "medium": Form(
         pretrain_people=300, pretrain_vis=4, train_people=128, vis=3, nir=6, validation_people=32, test_people=200,
-        probes=3, width=0.125, epochs=20, iterations=100, batch=32, queue=64, lrs=(0.02, 0.06, 0.2), seeds=5,
+        probes=3, width=0.125, epochs=60, iterations=600, batch=32, queue=64, lrs=(0.02, 0.06, 0.2), seeds=5,
     ),
     "full": Form(
         pretrain_people=800, pretrain_vis=10, train_people=225, vis=6, nir=10, validation_people=50, test_people=250,
@@ -62,7 +60,7 @@ FORMS = {
 
 def pretraining(form: Form) -> PretrainConfig:
     return PretrainConfig(
-        side=SIDE, width=form.width, dimensions=dimensions(form), epochs=form.epochs, batch=64, lr=0.1, loss="softmax",
+        side=SIDE, width=form.width, dimensions=dimensions(form), epochs=form.epochs, batch=32, lr=0.1, loss="softmax",
         head_lr=10.0,
     )  # fmt: skip
 
@@ -98,11 +96,15 @@ def rows_of(form: Form) -> dict[str, TrainConfig]:
 
 
 def plan(form: Form) -> Iterator[tuple[str, int]]:
-    """Rows and seeds in the order of training: every row with seed 0, then with 1, and so on; FIRST before the rest.
+    """Rows and seeds in the order of training, such that the table of what is there says much at any time.
 
-    So a table of what is there after any time has about as many seeds in every row.
+    The first EARLY seeds of the rows that say most; then seed by seed what all other rows lack, then all rows together.
     """
-    rows = sorted(rows_of(form), key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-    for seed in range(form.seeds):
-        for name in rows:
-            yield name, seed
+    names = list(rows_of(form))
+    most = [name for name in names if name in MOST]
+    others = sorted((name for name in names if name not in MOST), key=lambda name: name not in MORE)
+    early = min(EARLY, form.seeds)
+    for seeds, rows in ((range(early), most), (range(early), others), (range(early, form.seeds), [*most, *others])):
+        for seed in seeds:
+            for row in rows:
+                yield row, seed
