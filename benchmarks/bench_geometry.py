@@ -17,8 +17,9 @@ from drawn_faces import drawn_face
 from masksynth.align import crop, crop_from_photo
 from masksynth.detect import load_detector
 from masksynth.reconstruct import load_reconstructor
-from masksynth.reconstruct.facemesh import FaceMesh, region_of_detection
+from masksynth.reconstruct.facemesh import FaceMesh
 from masksynth.reconstruct.pose import pose_of
+from masksynth.reconstruct.region import region_of_detection
 from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, position_map_from_mesh
 from masksynth.weights import locate
 

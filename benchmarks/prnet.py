@@ -1,4 +1,4 @@
-"""Milliseconds a face of PRNet, plain and lean, and the largest difference of the two.
+"""Milliseconds a face of PRNet, plain and lean, pages of memory mapped for it, and the largest difference of the two.
 
 The weights are random (time does not depend on them); with imported weights give --imported. On a machine that others
 use too, --cpu-time counts the processor time of one thread in place of the time on the wall.
@@ -7,6 +7,7 @@ use too, --cpu-time counts the processor time of one thread in place of the time
 """
 
 import argparse
+import resource
 import sys
 import time
 from pathlib import Path
@@ -51,6 +52,13 @@ def best(call, device, rounds):
     return min(times[2:])
 
 
+def pages_mapped(call):
+    """Page faults of one call after others like it: what glibc maps and frees anew each time."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    call()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
@@ -81,10 +89,11 @@ def main():
                 crops = np.stack([np.roll(face, 3 * k, axis=1) for k in range(batch)])
                 seconds = best(lambda: run_network(network, crops, config), arguments.device, arguments.rounds)  # noqa: B023
                 outputs[precision, plain] = run_network(network, crops[:1], config)
+                pages = pages_mapped(lambda: run_network(network, crops, config))  # noqa: B023
                 used = GFLOP * batch / seconds / rate
                 print(
                     f"  {'plain' if plain else 'lean ':5s} batch {batch:2d}: {seconds / batch * 1e3:7.2f} ms a face, "
-                    f"{100 * used:.0f} % of the matrix rate",
+                    f"{100 * used:.0f} % of the matrix rate, {pages / batch:.0f} pages mapped a face",
                     flush=True,
                 )
     gap = np.abs(outputs["float32", True] - outputs["float32", False]).max()

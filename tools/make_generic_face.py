@@ -19,8 +19,9 @@ from masksynth.detect import load_detector
 from masksynth.errors import MasksynthError
 from masksynth.files import atomic_path
 from masksynth.photos import PHOTO_SUFFIXES, read_photo
-from masksynth.reconstruct.facemesh import OUTER_EYES, FaceMesh, region_of_detection, region_of_mesh
+from masksynth.reconstruct.facemesh import FaceMesh
 from masksynth.reconstruct.pose import similarity
+from masksynth.reconstruct.region import OUTER_EYES, region_of_detection, region_of_mesh
 from masksynth.resources import asset
 from masksynth.weights import locate
 

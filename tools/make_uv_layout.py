@@ -26,8 +26,9 @@ from masksynth.arrays import UV_SIZE
 from masksynth.detect import Detector, load_detector
 from masksynth.files import atomic_path
 from masksynth.photos import write_photo
-from masksynth.reconstruct.facemesh import POINTS, FaceMesh, MeshFit, region_of_detection, region_of_mesh
+from masksynth.reconstruct.facemesh import POINTS, FaceMesh, MeshFit
 from masksynth.reconstruct.points68 import MESH_INDEX_68
+from masksynth.reconstruct.region import region_of_detection, region_of_mesh
 from masksynth.render.rasterizer import rasterize
 from masksynth.weights import locate
 

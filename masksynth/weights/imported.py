@@ -7,6 +7,8 @@ its own metadata where it came from. Reading a published file never runs code th
 from __future__ import annotations
 
 import hashlib
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +56,10 @@ def read_prnet(path: Path) -> UserFile:
     if path.is_dir():
         indexes = sorted(path.glob("*.index"))
         if len(indexes) != 1:
-            raise WeightsError(f"{path}: has {len(indexes)} files named *.index, but one checkpoint is wanted.")
+            raise WeightsError(
+                f"{path}: has {len(indexes)} files named *.index, but one TensorFlow checkpoint is wanted of a folder. "
+                "Give the file itself."
+            )
         path = indexes[0]
     stem_of_checkpoint = not path.exists() and path.with_name(path.name + ".index").exists()
     if stem_of_checkpoint or path.suffix in (".index", ".meta") or ".data-" in path.name:
@@ -83,22 +88,49 @@ def read_state_dict(path: Path) -> Arrays:
     """Every floating tensor of a PyTorch file, as float32; ``module.`` in front of a name is dropped."""
     import torch
 
-    if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file.")
+    _check_start(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unusual pickle protocols
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged archive makes the reader raise nearly anything
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: is not a PyTorch state dict that can be read safely ({reason}).") from error
+        if type(error).__name__ == "UnpicklingError":
+            what = re.search(r"GLOBAL ([\w.]+)", str(error))
+            raise WeightsError(
+                f"{path}: holds more than tensors{f' ({what[1]})' if what else ''}, and reading that could run code. "
+                "Save its state dict alone."
+            ) from error
+        raise WeightsError(f"{path}: is damaged or cut short. Copy it anew.") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise WeightsError(f"{path}: holds no dictionary of tensors.")
-    return {
-        key.removeprefix("module."): value.detach().to(torch.float32).numpy()
+    tensors_in = {
+        key.removeprefix("module."): value.detach()
         for key, value in content.items()
-        if isinstance(value, torch.Tensor) and value.is_floating_point()
+        if isinstance(value, torch.Tensor) and (value.is_floating_point() or value.ndim)  # counters are left out
     }
+    for key, value in tensors_in.items():
+        if not value.is_floating_point():
+            raise WeightsError(f"{path}: {key} is {str(value.dtype).removeprefix('torch.')}, but float32 is wanted.")
+    return {key: value.to(torch.float32).numpy() for key, value in tensors_in.items()}
+
+
+def _check_start(path: Path) -> None:
+    """Raise WeightsError unless the file begins as PyTorch's do."""
+    if path.is_dir():
+        raise WeightsError(f"{path}: is a folder. Give the file in it.")
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file.")
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith((b"PK\x03\x04", b"\x80\x02")):  # the archive, and the pickle that came before it
+        return
+    if not start:
+        raise WeightsError(f"{path}: is empty. Copy it anew.")
+    packed = start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zX")) or path.suffix == ".tar"
+    advice = "Unpack it, and give the file that was in it." if packed else "Give a state dict that torch.save wrote."
+    raise WeightsError(f"{path}: is not a PyTorch file. {advice}")
 
 
 def git_blob(path: Path) -> str:

@@ -8,7 +8,7 @@ from masksynth.arrays import Box, Detection
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, ShapeError
 from masksynth.reconstruct import find_faces, load_reconstructor
-from masksynth.reconstruct.facemesh import SIDE, Region, crop_region, region_of_mesh
+from masksynth.reconstruct.region import SIDE, Region, crop_region, region_of_mesh
 from masksynth.reconstruct.uv_layout import landmarks68_from_mesh
 
 

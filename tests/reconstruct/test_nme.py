@@ -37,11 +37,29 @@ def test_labels_are_read_from_zero(folder):
 
 @pytest.mark.parametrize("detect", [False, True])
 def test_drawn_faces_have_small_errors_in_every_variant(folder, detect):
-    yaws, errors = nme.measure(folder, ["facemesh", "one-look", "flip"], detect)
+    yaws, errors, names = nme.measure(folder, list(nme.VARIANTS)[:4], detect)
+    assert len(names) == 4
     assert np.allclose(yaws, [0, 20, -45, 50])
     for values in errors.values():
-        assert values.shape == (4, 2)
+        assert values.shape == (4, 4)
         assert (values[:, 1] < 4).all()
+
+
+def test_what_cannot_be_read_or_found_is_counted_and_named(folder, tmp_path, capsys, monkeypatch):
+    for path in folder.glob("image00000.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_photo(tmp_path / "image00001.png", np.full((450, 450, 3), 90, np.uint8))
+    (tmp_path / "image00001.mat").write_bytes((folder / "image00001.mat").read_bytes())
+    (tmp_path / "image00002.mat").write_bytes(b"no MATLAB file")
+    savemat(tmp_path / "image00003.mat", {"pt2d": np.zeros((2, 21))})
+    write_photo(tmp_path / "image00003.png", np.full((450, 450, 3), 90, np.uint8))
+    monkeypatch.setattr(sys, "argv", ["nme.py", str(tmp_path), "--variants", "facemesh"])
+    nme.main()
+    printed = capsys.readouterr().out
+    assert "found 1 of 2" in printed
+    assert "facemesh found no face in 1: image00001.png" in printed
+    assert "image00002.mat: has no photo beside it" in printed
+    assert "image00003.mat: has no pt3d_68" in printed
 
 
 def test_interval_is_that_of_the_mean():
