@@ -133,7 +133,8 @@ class Walk:
         self._settings = {"masksynth": __version__, **dataclasses.asdict(config)}
         self._settings.pop("workers")  # decides nothing
         self._done: list[str] = []
-        self._done = self._begin()
+        self._told: dict[str, Any] = {}  # by title, of the steps that came to their end: seconds and results
+        self._begin()
 
     @contextmanager
     def step(self, title: str, command: str) -> Iterator[Step]:
@@ -144,10 +145,17 @@ class Walk:
         self.say(f"     $ {command}")
         begun = time.monotonic()
         yield step
-        step.seconds = time.monotonic() - begun
+        now = time.monotonic() - begun
         for line in step.results:
             self.say(f"     {line}")
-        self.say(f"     {step.seconds:.1f} s")
+        told = self._told.setdefault(title, {"seconds": now, "results": step.results})
+        step.seconds = told["seconds"]  # of the call that did the work
+        self._write()
+        self.say(f"     {now:.1f} s")
+
+    def told(self, title: str) -> list[str]:
+        """The results of a step as an earlier call told them."""
+        return list(self._told.get(title, {}).get("results", []))
 
     def done(self, name: str) -> bool:
         """Whether the part `name` is there from an earlier call."""
@@ -158,7 +166,7 @@ class Walk:
         self._done.append(name)
         self._write()
 
-    def _begin(self) -> list[str]:
+    def _begin(self) -> None:
         mark = self.folder / MARK
         try:
             if not mark.exists() and self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
@@ -166,7 +174,8 @@ class Walk:
             self.folder.mkdir(parents=True, exist_ok=True)
             before = _read_mark(mark)
             if before.get("settings") == self._settings:
-                return list(before.get("done", []))
+                self._done, self._told = list(before.get("done", [])), dict(before.get("told", {}))
+                return
             for name in OUTPUTS:
                 path = self.folder / name
                 if path.is_dir():
@@ -178,10 +187,9 @@ class Walk:
             if isinstance(error, OutputError):
                 raise
             raise OutputError(f"{self.folder}: could not be written ({error.strerror or error}).") from error
-        return []
 
     def _write(self) -> None:
-        values = {"settings": self._settings, "done": self._done}
+        values = {"settings": self._settings, "done": self._done, "told": self._told}
         write_bytes(self.folder / MARK, (json.dumps(values, indent=2) + "\n").encode())
 
 
@@ -198,6 +206,7 @@ def generate_faces(walk: Walk) -> Path:
     command = f"masksynth demo-dataset {quoted(root)} --layout casia {counts} --seed {faces.seed}"
     with walk.step("Faces of persons who do not exist, in NIR and VIS", command) as step:
         if not walk.done("faces"):
+            render_face(identity(faces.seed, 0), View(), "nir")  # compiles; the rate is told without that
             with walk.progress() as progress:
                 progress.begin("photos", (faces.subjects + 1) * (faces.nir_photos + faces.vis_photos))
                 write_demo(root, faces, force=True, progress=lambda: progress.advance(1))
@@ -257,7 +266,7 @@ def train(walk: Walk, masked: Path) -> Path:
     settings = HsstConfig(
         iterations=config.iterations,
         batch=config.batch,
-        queue=128 // config.batch * config.batch,
+        queue=config.batch,
         lr=LEARNING_RATE,
         scale=SCALE,
         width=WIDTH,
@@ -285,9 +294,14 @@ def evaluate(walk: Walk, masked: Path, run: Path) -> None:
 
     protocol = "fold01"  # whose training rows the network has seen; in other folds some of its persons are probes
     command = f"masksynth evaluate {quoted(masked)} --weights {quoted(run)} --protocol {protocol}"
-    with walk.step("Recognition measured, masked and not masked", command) as step:
+    title, figures = "Recognition measured, masked and not masked", run / "evaluation.json"
+    with walk.step(title, command) as step:
+        if walk.done("evaluation") and figures.is_file() and not _newer(run / "probe.safetensors", figures):
+            step.results += walk.told(title)
+            return
         evaluation = evaluate_network(masked, weights=run, protocols=(protocol,))
-        write_bytes(run / "evaluation.json", (json.dumps(as_json(evaluation), indent=2) + "\n").encode())
+        write_bytes(figures, (json.dumps(as_json(evaluation), indent=2) + "\n").encode())
+        walk.mark("evaluation")
         for result in evaluation.protocols[protocol]:
             rank = result.identification
             step.results.append(
@@ -363,6 +377,10 @@ def _bare_wall(path: Path) -> None:
 
 def _rewrite(path: Path, data: bytes) -> None:
     path.write_bytes(data)
+
+
+def _newer(one: Path, other: Path) -> bool:
+    return one.is_file() and one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def _read_mark(path: Path) -> dict[str, Any]:

@@ -59,6 +59,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def require_folder(path: Path) -> None:
+    """Raise OutputError where nothing can be written at `path`: before the work that would be lost."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist. Create it, or give another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: could not be written (the folder {path.parent} is not yours to write to).")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder `path` where it is not there; its parent must be. Raises OutputError."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: the folder could not be made ({error.strerror or error}).") from error
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+NOBODY = 65534
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
@@ -18,3 +20,19 @@ def test_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"MASKSYNTH_TEST_DATA={folder}: is not a folder")
     return path
+
+
+@pytest.fixture
+def nobody(tmp_path: Path):
+    """Run as a user whom permissions bind, also where the tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for folder in [tmp_path, *tmp_path.parents]:  # pytest keeps its folders to the one user
+        if folder.stat().st_uid == 0 and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,18 @@ def test_the_whole_walk_ends_in_a_page_and_a_second_call_does_nothing_twice(tmp_
         assert store.complete
         assert "person-mask" in [entry.template for entry in store.templates]
 
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "demo").rglob("*") if p.suffix in (".h5", ".bmp", ".pt")}
+    kept = (".h5", ".bmp", ".pt", ".safetensors")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "demo").rglob("*") if p.suffix in kept}
+    before[tmp_path / "demo" / "run" / "evaluation.json"] = (
+        (tmp_path / "demo" / "run" / "evaluation.json").stat().st_mtime_ns
+    )
+    steps = html[html.index("The walk") : html.index("The commands")]
+    results = [line for line in said if "rank-1" in line]
+    said.clear()
     run_demo(tmp_path / "demo", SMALL, say=said.append)
     assert before == {p: p.stat().st_mtime_ns for p in before}
+    assert [line for line in said if "rank-1" in line] == results
+    assert steps in page.read_text(encoding="utf-8")  # with the times of the call that did the work
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path):
@@ -72,6 +82,17 @@ def test_other_settings_begin_anew_and_touch_only_what_is_the_demos(tmp_path: Pa
     assert sorted(path.name for path in folder.iterdir()) == [MARK, "notes.txt"]
     walk.mark("faces")
     assert Walk(folder, SMALL, lambda line: None).done("faces")
+
+
+def test_the_time_of_a_step_is_that_of_the_call_that_did_it(tmp_path: Path):
+    first = Walk(tmp_path / "demo", SMALL, lambda line: None)
+    with first.step("Something", "true") as step:
+        step.results.append("done so")
+    again = Walk(tmp_path / "demo", SMALL, lambda line: None)
+    assert again.told("Something") == ["done so"]
+    with again.step("Something", "true") as later:
+        time.sleep(0.01)
+    assert later.seconds == step.seconds
 
 
 def test_spoilt_photos_are_as_many_as_asked_for(tmp_path: Path):

@@ -113,6 +113,7 @@ def command(
     config = ComposeConfig(**settings | ({"shadow": 0.0} if no_shadow else {}))
     targets = _targets(photos, out, force)
     from masksynth.compose import Composer
+    from masksynth.files import make_folder
     from masksynth.photos import read_photo, spectrum_of, write_photo
     from masksynth.reconstruct import load_reconstructor
     from masksynth.synthesize import mask_photo
@@ -123,30 +124,36 @@ def command(
         raise ConfigError("the template library is empty: name a template file with -t.")
     finder = None if landmarks or box else chosen_detector(detector, photos[0], None, None)
     surface, composer = load_reconstructor(reconstructor, cache=cache), Composer(config)
-    failed = 0
-    for source, target in zip(photos, targets, strict=True):
-        try:
-            photo = read_photo(source, white=white)
-            stated = spectrum_of(photo.pixels, spectrum)
-            masked = mask_photo(
-                photo,
-                chosen,
-                stated,
-                detector=finder or chosen_detector(detector, source, landmarks, box),
-                reconstructor=surface,
-                composer=composer,
-                seed=seed,
-            )
-            if len(photos) > 1:
-                out.mkdir(exist_ok=True)
-            write_photo(target, masked.image, like=photo)
-        except MasksynthError as error:
-            if len(photos) == 1:
-                raise
-            failed += 1
-            click.echo(f"masksynth: {error}", err=True)
-            continue
-        _report(photo, target, masked.templates, stated if spectrum == "auto" else None, masked.dropped)
+    done = failed = 0
+    try:
+        for source, target in zip(photos, targets, strict=True):
+            try:
+                photo = read_photo(source, white=white)
+                stated = spectrum_of(photo.pixels, spectrum)
+                masked = mask_photo(
+                    photo,
+                    chosen,
+                    stated,
+                    detector=finder or chosen_detector(detector, source, landmarks, box),
+                    reconstructor=surface,
+                    composer=composer,
+                    seed=seed,
+                )
+                if len(photos) > 1:
+                    make_folder(out)
+                write_photo(target, masked.image, like=photo)
+            except MasksynthError as error:
+                if len(photos) == 1:
+                    raise
+                failed += 1
+                click.echo(f"masksynth: {error}", err=True)
+                continue
+            done += 1
+            _report(photo, target, masked.templates, stated if spectrum == "auto" else None, masked.dropped)
+    except KeyboardInterrupt:
+        if len(photos) > 1:
+            click.echo(f"{done} of {len(photos)} photos are done. Name the others, or use --force.", err=True)
+        raise
     if failed == len(photos):
         raise SystemExit(1)
     if failed:
@@ -157,6 +164,7 @@ def command(
 
 def _targets(photos: tuple[Path, ...], out: Path, force: bool) -> list[Path]:
     """Where each photo goes; raises ConfigError where two would meet or something is in the way."""
+    from masksynth.files import require_folder
     from masksynth.photos import PHOTO_SUFFIXES
 
     def inside(folder: Path, photo: Path) -> Path:
@@ -164,7 +172,7 @@ def _targets(photos: tuple[Path, ...], out: Path, force: bool) -> list[Path]:
 
     if len(photos) == 1:
         targets = [inside(out, photos[0]) if out.is_dir() else out]
-        if targets[0].suffix.lower() not in PHOTO_SUFFIXES:
+        if targets[0].suffix.lower() not in PHOTO_SUFFIXES and photos[0].exists():  # a missing photo is told first
             raise ConfigError(
                 f"{targets[0]}: the suffix '{targets[0].suffix}' names no image format. "
                 f"Use one of {' '.join(PHOTO_SUFFIXES)}, or the name of a folder that is there."
@@ -178,6 +186,8 @@ def _targets(photos: tuple[Path, ...], out: Path, force: bool) -> list[Path]:
             if target in known:
                 raise ConfigError(f"{photo} and {known[target]} would both become {target}. Mask them in two runs.")
             known[target] = photo
+    if photos[0].exists():
+        require_folder(targets[0] if len(photos) == 1 or out.is_dir() else out)
     for photo, target in zip(photos, targets, strict=True):
         if target.exists() and photo.exists() and target.samefile(photo):
             raise ConfigError(f"{target}: is the photo itself. Name another file or folder for the result.")

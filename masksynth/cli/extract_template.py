@@ -66,6 +66,7 @@ def command(
     import numpy as np
 
     from masksynth.extract import ExtractConfig, extract_template, read_alpha
+    from masksynth.files import require_folder
     from masksynth.photos import read_photo
     from masksynth.report.preview import preview
     from masksynth.template import add_template, save_template
@@ -74,6 +75,8 @@ def command(
     name = check_name(name or name_from((out or photos[0]).stem))
     if out is not None:
         picture_name(out)
+    for path in filter(None, (out or Path(name), save_segmentation, preview_path)):
+        require_folder(path)
     config = ExtractConfig(
         size=int(size),
         spectrum=spectrum,  # type: ignore[arg-type]

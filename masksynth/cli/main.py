@@ -6,6 +6,7 @@ and torch.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -59,6 +60,20 @@ class _Commands(click.Group):
         except MasksynthError as error:
             click.echo(f"masksynth: {error}", err=True)
             context.exit(error.exit_code)
+        except OSError as error:  # what nobody expected of the file system
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"masksynth: {place}{error.strerror or error}.", err=True)
+            context.exit(1)
+        except MemoryError:
+            click.echo(
+                "masksynth: there is not enough memory for this. Try a smaller photo or fewer workers.", err=True
+            )
+            context.exit(1)
+        except KeyboardInterrupt:
+            click.echo("masksynth: interrupted; nothing half-written is left behind.", err=True)
+            context.exit(130)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -54,6 +54,7 @@ def command(
     Example: masksynth reconstruct ann.jpg -o ann.npz --draw ann_points.png
     """
     from masksynth.errors import NoFaceError
+    from masksynth.files import require_folder
     from masksynth.photos import read_photo, write_photo
     from masksynth.reconstruct import find_faces, load_reconstructor
     from masksynth.reconstruct.draw import draw_faces
@@ -62,6 +63,7 @@ def command(
     check_suffix(out)
     for path in filter(None, (out, draw)):
         refuse_existing(path, force)
+        require_folder(path)
     source = read_photo(photo)
     finder = chosen_detector(detector, photo, landmarks, box)
     faces, dropped = find_faces(source.pixels, finder, load_reconstructor(reconstructor, cache=cache))

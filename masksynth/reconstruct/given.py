@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from masksynth.arrays import Box, Detection, Photo8
 from masksynth.errors import ConfigError, ShapeError
+from masksynth.files import read_bytes
 from masksynth.reconstruct.generic import generic_landmarks68
 
 COUNTS = (2, 5, 68, 106)  # eyes; eyes, nose tip, mouth corners; iBUG; the 106 points of FaceX-Zoo and others
@@ -89,7 +90,7 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: is too large for a file of landmarks ({path.stat().st_size} bytes).")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: could not be read as text ({getattr(error, 'strerror', None) or error})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from PIL import Image as PillowImage
 
 from masksynth.cli.main import main
+from masksynth.photos import read_photo
 from masksynth.resources import user_weights
 
 PHOTO_COMMANDS = {
@@ -124,6 +126,70 @@ def test_a_photo_that_may_not_be_read(here: Path, command: str):
         photo.unlink()
         photo.symlink_to("/proc/self/mem")  # reading its first byte fails with an input/output error
     assert "could not be read" in refused(here, command, "secret.png", *PHOTO_COMMANDS[command])
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *((command, "photo") for command in PHOTO_COMMANDS),
+        ("apply", "--landmarks"),
+        ("extract-template", "--segmentation"),
+    ],
+)
+def test_a_pipe_is_not_waited_for(here: Path, face_photo: Path, command: str, option: str):
+    os.mkfifo(here / "pipe.png")
+    given = ["pipe.png"] if option == "photo" else [str(face_photo), option, "pipe.png"]
+    code = 2 if option == "--landmarks" else 1
+    assert "it is a pipe or a device" in refused(here, command, *given, *PHOTO_COMMANDS[command], code=code)
+
+
+def test_a_pattern_that_matched_nothing_is_told_as_a_missing_photo(here: Path):
+    assert "photos/*.jpg: there is no such file" in refused(here, "apply", "photos/*.jpg", "-o", "masked")
+
+
+def test_a_folder_that_is_missing_is_said_before_any_work(here: Path, face_photo: Path):
+    other = here / "other.png"
+    grey_image(other)
+    for words in (
+        ["apply", face_photo, other, "-o", "none/deep"],
+        ["extract-template", other, "-o", "none/out.png"],
+        ["extract-template", other, "--preview", "none/preview.png"],
+        ["reconstruct", other, "-o", "out.npz", "--draw", "none/out.png"],
+    ):
+        assert "the folder none does not exist" in refused(here, *words)
+
+
+@pytest.fixture
+def locked(here: Path) -> None:
+    (here / "locked").mkdir(mode=0)
+
+
+def test_a_place_that_others_keep_for_themselves_is_one_sentence(
+    here: Path, face_photo: Path, locked: None, nobody: None
+):
+    for command in ("apply", "reconstruct"):
+        options = PHOTO_COMMANDS[command]
+        place = f"locked/out{Path(options[-1]).suffix}"
+        assert "locked" in refused(here, command, face_photo, *options[:-1], place)
+
+
+def test_an_interrupt_leaves_whole_photos_and_says_how_many(here: Path, face_photo: Path):
+    for k in range(40):
+        (here / f"{k}.png").symlink_to(face_photo)
+    command = [sys.executable, "-m", "masksynth", "apply", *(f"{k}.png" for k in range(40)), "-o", "masked"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    lines = said.splitlines()
+    assert lines[-1] == "masksynth: interrupted; nothing half-written is left behind."
+    made = list((here / "masked").iterdir())
+    assert 1 <= len(made) < 40
+    done = int(lines[-2].split(" of 40 photos are done")[0])
+    assert done in (len(made), len(made) - 1)  # it may strike between the file and the counting
+    assert all(not path.name.startswith(".") and read_photo(path).pixels.size for path in made)
 
 
 @pytest.mark.parametrize("command", ["apply", "reconstruct"])
