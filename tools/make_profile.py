@@ -28,7 +28,7 @@ from masksynth.errors import MasksynthError
 from masksynth.files import atomic_path
 from masksynth.photos import PHOTO_SUFFIXES, read_photo, write_photo
 from masksynth.reconstruct.facemesh import FaceMeshReconstructor, reconstruction_of_mesh, yaw_deg_of
-from masksynth.reconstruct.points68 import MESH_INDEX_68
+from masksynth.reconstruct.points68 import points68
 from masksynth.reconstruct.profile import FROM_YAW_DEG, WHOLE_YAW_DEG, in_region
 from masksynth.reconstruct.region import Region, region_of_detection, region_of_mesh
 from masksynth.reconstruct.uv_layout import mesh_mirror
@@ -183,7 +183,7 @@ def applied(learned: dict[str, Floats], meshes: Floats, yaws: Floats) -> Floats:
 
 def inner_errors(meshes: Floats, truths: Floats) -> Floats:
     """Mean distance of the inner 51 points in % of the root of the area of the true points' box."""
-    found, true = meshes[:, list(MESH_INDEX_68), :2], truths[:, list(MESH_INDEX_68), :2]
+    found, true = (np.stack([points68(mesh)[:, :2] for mesh in each]) for each in (meshes, truths))
     size = np.sqrt(np.ptp(true, axis=1).prod(1))
     return np.linalg.norm(found - true, axis=2)[:, 17:].mean(1) / size * 100
 

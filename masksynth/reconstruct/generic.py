@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import PositionMap
-from masksynth.reconstruct.points68 import MESH_INDEX_68
+from masksynth.reconstruct.points68 import points68
 from masksynth.resources import asset
 
 
@@ -43,7 +43,7 @@ def shape_modes() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
 
 def generic_landmarks68() -> npt.NDArray[np.float64]:
     """(68, 3) the iBUG points of the mean face."""
-    return generic_mesh()[list(MESH_INDEX_68)]
+    return points68(generic_mesh())
 
 
 @cache

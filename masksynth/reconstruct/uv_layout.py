@@ -17,7 +17,7 @@ import numpy.typing as npt
 from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity
 from masksynth.errors import ShapeError
 from masksynth.reconstruct.generic import generic_mesh
-from masksynth.reconstruct.points68 import MESH_INDEX_68
+from masksynth.reconstruct.points68 import points68
 from masksynth.reconstruct.pose import Similarity, head_frame
 from masksynth.reconstruct.stretch import Stretch, rim, stretch_at
 from masksynth.resources import asset
@@ -218,7 +218,7 @@ def continued(positions: npt.NDArray[np.float32], head: Similarity) -> npt.NDArr
 
 def landmarks68_from_mesh(points: Points3) -> Points3:
     """(68, 3) iBUG points of (468, 3) mesh points, in the same frame."""
-    return np.ascontiguousarray(check_mesh_points(points)[list(MESH_INDEX_68)])
+    return points68(check_mesh_points(points))
 
 
 def check_mesh_points(points: npt.NDArray[np.floating]) -> Points3:

@@ -17,6 +17,7 @@ from masksynth.datasets.generated.identity import mirror
 from masksynth.datasets.generated.look import posed_mesh
 from masksynth.datasets.generated.skin import paint
 from masksynth.datasets.generated.surface import dense, surface
+from masksynth.reconstruct.points68 import points68
 from masksynth.reconstruct.pose import pose_of
 from masksynth.seeds import rng_for
 
@@ -68,17 +69,11 @@ def test_the_truth_has_the_pose_asked_for(degrees: tuple[int, int, int]) -> None
     view = View(pose=pose, interocular=70.0, distance=1e4)
     photo = render_face(identity(1, 3), view, "nir", SMALL)
     found = pose_of(photo.landmarks68).degrees
-    neutral = pose_of(identity(1, 3).mesh[_mesh68()]).degrees
+    neutral = pose_of(points68(identity(1, 3).mesh)).degrees
     if degrees[1:] == (0, 0):  # angles add up about one axis only
         np.testing.assert_allclose(np.subtract(found, neutral), degrees, atol=1.5)
     else:
         np.testing.assert_allclose(found, degrees, atol=8)
-
-
-def _mesh68() -> list[int]:
-    from masksynth.reconstruct.points68 import MESH_INDEX_68
-
-    return list(MESH_INDEX_68)
 
 
 def test_the_size_of_the_face_is_the_one_asked_for() -> None:

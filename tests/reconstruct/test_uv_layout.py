@@ -197,3 +197,12 @@ def test_shape_modes_are_orthonormal_symmetric_and_sorted():
 def test_what_is_no_mesh_is_refused(points):
     with pytest.raises(ShapeError, match="mesh"):
         position_map_from_mesh(points)
+
+
+def test_landmarks_between_mesh_points_lie_there_and_are_symmetric():
+    points = generic_landmarks68()
+    assert np.abs(points[:17][::-1] * [-1, 1, 1] - points[:17]).max() < 1e-6
+    assert np.abs(points[17:27][::-1] * [-1, 1, 1] - points[17:27]).max() < 1e-6
+    mesh = generic_mesh()
+    assert np.allclose(points[19], 0.6 * mesh[105] + 0.4 * mesh[66], atol=1e-7)
+    assert np.array_equal(points[36], mesh[33])
