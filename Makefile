@@ -16,15 +16,15 @@ TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 .PHONY: demo test lint test-slow test-browser test-cluster benchmark wheel clean
 
 demo: $(VENV)/.installed
-	$(BIN)/masksynth demo -o demo
+	$(BIN)/python -m masksynth demo -o demo
 
 test: $(VENV)/.installed-dev lint
 	$(TEST_ENV) $(BIN)/python -m pytest -n auto -q
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
 test-slow: $(VENV)/.installed-dev

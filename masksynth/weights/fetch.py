@@ -128,10 +128,17 @@ def _download(folder: Path) -> Path:
         raise WeightsError(f"pip took over {PIP_TIMEOUT_S} s. {_by_hand()}") from None
     wheels = sorted(folder.glob("*.whl"))
     if result.returncode != 0 or len(wheels) != 1:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()
-        reason = lines[-1].removeprefix("ERROR: ").rstrip(". ") if lines else f"exit code {result.returncode}"
-        raise WeightsError(f"pip could not fetch {MEDIAPIPE.requirement} ({reason[:300]}). {_by_hand()}")
+        reason = _reason(result.stderr) or f"exit code {result.returncode}"
+        raise WeightsError(f"pip could not fetch {MEDIAPIPE.requirement} ({reason}). {_by_hand()}")
     return wheels[0]
+
+
+def _reason(said: str) -> str:
+    """Why pip failed, out of what it wrote to standard error; its last word, but where no registry answered."""
+    if "WARNING: Retrying (" in said and "No matching distribution found" in said:
+        return "no registry answered"
+    lines = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines()
+    return lines[-1].removeprefix("ERROR: ").rstrip(". ")[:300] if lines else ""
 
 
 def _by_hand() -> str:

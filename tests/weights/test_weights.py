@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from masksynth.errors import WeightsError
-from masksynth.weights import NETWORKS, import_network, known, locate, state
+from masksynth.weights import NETWORKS, fetch, import_network, known, locate, state
 from masksynth.weights.registry import MEDIAPIPE
 
 
@@ -167,3 +167,12 @@ def test_every_network_says_where_it_comes_from():
         assert network.licence
         assert network.source
         assert network.job
+
+
+def test_a_registry_that_does_not_answer_is_told_from_one_that_has_no_such_package():
+    without = "ERROR: Could not find a version that satisfies the requirement a==1 (from versions: none)\n"
+    without += "ERROR: No matching distribution found for a==1\n"
+    retry = "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(...)': /simple/a/\n"
+    assert fetch._reason(retry + without) == "no registry answered"
+    assert fetch._reason(without) == "No matching distribution found for a==1"
+    assert fetch._reason("") == ""
