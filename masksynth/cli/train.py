@@ -31,7 +31,7 @@ CONFIGS: dict[str, type[TrainConfig]] = {
     "--mining", type=click.Choice(get_args(Mining)), default="semi-hard", show_default=True, help="Of triplets."
 )
 @click.option("--cross-modal", is_flag=True, help="Triplets across the spectra alone.")
-@click.option("--head-lr", type=float, default=10.0, show_default=True, help="Of new layers, as a multiple of --lr.")
+@click.option("--head-lr", type=float, default=10.0, show_default=True, help="Of a classifier, as a multiple of --lr.")
 @click.option("--queue", type=int, default=128, show_default=True, help="Prototypes of the queue (sst).")
 @click.option(
     "--shared", type=int, default=512, show_default=True, help="Dimensions of the tested feature (idr, wcnn)."

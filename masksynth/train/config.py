@@ -207,7 +207,7 @@ class IdrConfig(TrainConfig):
     shared: int = 512  # d, rows of W; the tested feature
     orthogonality: float = 2.0  # λ of Σ |P_i^T W|²
     scale: float = 30.0  # of the classifier's cosines
-    head_lr: float = 10.0  # learning rate of W, P and the classifier as a multiple of lr
+    head_lr: float = 10.0  # learning rate of the classifier as a multiple of lr
 
     def __post_init__(self) -> None:
         super().__post_init__()

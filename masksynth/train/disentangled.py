@@ -70,9 +70,10 @@ class Disentangled(nn.Module):
         backbone = list(self.probe.backbone.parameters())
         if phase == "backbone":
             return [{"params": backbone, "lr_scale": 1.0}]
-        of_backbone = set(map(id, backbone))
-        rest = [p for p in self.parameters() if id(p) not in of_backbone]
-        return [{"params": rest, "lr_scale": self.config.head_lr}]
+        heads = list({id(p): p for head in (self.nir_head, self.vis_head) for p in head.parameters()}.values())
+        # W is the pretrained feature at first, and the penalty is quartic in W and P: ten times the rate breaks both.
+        projections = [self.probe.shared.weight, self.p_nir, self.p_vis]
+        return [{"params": projections, "lr_scale": 1.0}, {"params": heads, "lr_scale": self.config.head_lr}]
 
     def loss(self, batch: ImageTensors, phase: str) -> tuple[Tensor, dict[str, Tensor | float]]:
         """The loss of a phase; the head's phase embeds the batch anew, with the backbone as it is by then."""

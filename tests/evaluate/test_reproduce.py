@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
+import h5py
 import pytest
 from click.testing import CliRunner
 from pattern_faces import write_pattern_store
 
 from masksynth.cli.main import main
-from masksynth.errors import ConfigError
-from masksynth.evaluate.reproduce import markdown, part_of, rows_of
+from masksynth.errors import ConfigError, StoreError
+from masksynth.evaluate.plots import roc_svg
+from masksynth.evaluate.reproduce import markdown, part_of, reproduce, rows_of
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 TRIAL = ["--iterations", "1", "--batch", "4", "--width", "0.25", "--device", "cpu"]
 
@@ -83,6 +88,37 @@ def test_rows_are_done_by_two_tasks_and_never_twice(tmp_path, monkeypatch):
     assert "(83.90)" in table
     assert "(90.25)" in table
     assert "buaa unmasked rank-1" in table
+
+
+def test_figure_draws_the_rows_of_table_2_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pattern_store(tmp_path / "casia.h5")
+    write_pattern_store(tmp_path / "oulu.h5", plan="p2")
+    command = ["reproduce", "--casia", "casia.h5", "--oulu", "oulu.h5", "--table", "fig4", *TRIAL, "--row", "1/10"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    assert "the paper's own are not known as numbers" in done.output
+    root = ElementTree.parse(tmp_path / "reproduction" / "fig4.svg").getroot()
+    assert len(list(root.iter(SVG + "polyline"))) == 2  # one row on two data sets
+    words = [e.text for e in root.iter(SVG + "text")]
+    assert {"casia", "oulu", "Softmax"} <= set(words)
+    assert (tmp_path / "reproduction" / "table2" / "softmax" / "evaluation-oulu.json").is_file()
+
+
+def test_curve_starts_at_the_left_edge_with_what_was_reached_below(tmp_path):
+    text = roc_svg({"casia": {"a & b": [(0.0, 0.25), (0.01, 0.5), (1.0, 1.0)]}})
+    (line,) = ElementTree.fromstring(text).iter(SVG + "polyline")
+    points = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
+    assert points == [(60.0, 210.0), (232.5, 150.0), (405.0, 30.0)]  # VR 25, 50, 100 %; FAR 0.01, 1, 100 %
+
+
+def test_file_without_unmasked_crops_is_named(tmp_path):
+    path = write_pattern_store(tmp_path / "casia.h5")
+    with h5py.File(path, "a") as file:
+        del file["nir/clean"]
+    rows = rows_of("1", {"iterations": 1})
+    with pytest.raises(StoreError, match=r"casia\.h5: lacks the crops without masks"):
+        reproduce(rows, {"casia": path}, tmp_path / "t", init={})
 
 
 def test_wrong_use_is_one_line(tmp_path, monkeypatch):

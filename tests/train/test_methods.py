@@ -213,3 +213,17 @@ def test_half_precision_keeps_weights_and_losses_in_float32(tmp_path):
     half, full = (float(r.read_log()[0]["loss"]) for r in (run, other))
     assert half != full
     assert half == pytest.approx(full, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", [IdrConfig, WcnnConfig])
+def test_projections_keep_the_rate_of_the_backbone(kind):
+    """Ten times the rate, as a new classifier has it, breaks them: the penalty is quartic in W and P."""
+    config = kind(dimensions=16, shared=8, batch=4, head_lr=7.0)
+    method = Disentangled(Projected(torch.nn.Linear(3, 16), 16, 8), config, 5)
+    slow, fast = method.trained("head")
+    assert (slow["lr_scale"], fast["lr_scale"]) == (1.0, 7.0)
+    assert {id(p) for p in slow["params"]} == {id(p) for p in (method.probe.shared.weight, method.p_nir, method.p_vis)}
+    assert len(fast["params"]) == (1 if kind is IdrConfig else 2)
+    backbone = {id(p) for p in method.probe.backbone.parameters()}
+    everything = {id(p) for group in (slow, fast) for p in group["params"]} | backbone
+    assert everything == {id(p) for p in method.parameters()}
