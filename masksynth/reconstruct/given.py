@@ -155,7 +155,7 @@ def _from_json(text: str, photo: Path) -> list[Detection]:
 def _faces_in(content: Any) -> list[Detection]:
     if isinstance(content, dict):
         if "box" in content and "points" not in content and "landmarks" not in content:
-            return [detection_of_box(*(float(v) for v in content["box"]))]
+            return [_box(content["box"])]
         return [detection_of_points(content["points"] if "points" in content else content["landmarks"])]
     if not isinstance(content, list):
         raise TypeError("neither a list nor an object")
@@ -163,6 +163,12 @@ def _faces_in(content: Any) -> list[Detection]:
     if is_point and len(content[0]) == 2:
         return [detection_of_points(content)]
     return [face for part in content for face in _faces_in(part)]
+
+
+def _box(values: Any) -> Detection:
+    if not isinstance(values, list) or len(values) != 4 or not all(isinstance(v, (int, float)) for v in values):
+        raise ShapeError(f"a box is [left, top, right, bottom], got {str(values)[:80]}")
+    return detection_of_box(*(float(v) for v in values))
 
 
 def _is(name: str, photo: Path) -> bool:

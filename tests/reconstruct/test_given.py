@@ -143,6 +143,12 @@ def test_missing_and_binary_files_are_named(tmp_path):
         read_faces(tmp_path / "b.csv", Path("a.jpg"))
 
 
+def test_a_box_of_another_form_is_told_how_one_looks(tmp_path):
+    path = write(tmp_path / "f.json", '{"box": [1, 2, 3]}')
+    with pytest.raises(ConfigError, match=r"a box is \[left, top, right, bottom\], got \[1, 2, 3\]"):
+        read_faces(path, Path("a.jpg"))
+
+
 def test_bad_points_and_boxes_are_refused():
     for points in (np.zeros((3, 2)), np.zeros((5, 3)), np.zeros((5, 2)), np.full((68, 2), np.nan)):
         with pytest.raises(ShapeError):
