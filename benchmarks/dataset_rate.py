@@ -162,18 +162,26 @@ def workers(root: Path, photos: int) -> None:
         print(f"{words}: {len(jobs) * photos / (time.perf_counter() - begun):.1f} photos/s")
 
 
-def memory(root: Path, photos: int) -> None:
-    """Resident memory of a process that does part after part."""
-    plan = plan_of(root, photos)
-    walk = PhotoWalk.of_plan(plan)
+def memory(root: Path, photos: int, side: int, cached: bool) -> None:
+    """Resident memory of a process that does part after part, as a worker does, at 1,000, 2,000, 5,000 ... photos.
+
+    `cached` takes the faces from a cache, so that a hundred thousand photos do not cost an hour of networks.
+    """
+    plan = plan_of(root, photos, side=side)
+    wanted = [digit * 10**power for power in range(3, 8) for digit in (1, 2, 5)]
     with tempfile.TemporaryDirectory() as folder:
+        walk = PhotoWalk.of_plan(plan, Path(folder) / "cache" if cached else None)
         done = 0
         for k in range(plan.parts):
             write_part(Path(folder) / "part.h5", k, plan.part(k), walk, part_form(plan))
             done += len(plan.part(k))
+            if done < wanted[0] and done < photos:
+                continue
+            wanted = [number for number in wanted if number > done]
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{done} photos: {pages * resource.getpagesize() / 2**20:.0f} MB now, {peak:.0f} MB at most")
+            now = pages * resource.getpagesize() / 2**20
+            print(f"{done:,} photos: {now:.0f} MB now, {peak:.0f} MB at most", flush=True)
 
 
 def compression(root: Path, photos: int) -> None:
@@ -250,9 +258,13 @@ def main() -> None:
     parser.add_argument("place", type=Path)
     parser.add_argument("--photos", type=int, default=512)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--side", type=int, default=144, help="of a crop, for memory")
+    parser.add_argument("--cached", action="store_true", help="faces from a cache, for memory")
     words = parser.parse_args()
     if words.what == "reading":
         reading(words.place, words.seconds)
+    elif words.what == "memory":
+        memory(words.place, words.photos, words.side, words.cached)
     else:
         globals()[words.what](words.place, words.photos)
 

@@ -30,6 +30,7 @@ class BatchConfig:
     detector: str = "blazeface"
     given: Literal["fallback", "always", "never"] = "fallback"  # when the data set's own eyes, points or boxes serve
     reconstructor: str = "facemesh"
+    device: str = "cpu"  # kind of device that PRNet runs on; another kind differs in the last bits
     seed: int = 0
     compression: Literal["none", "lzf", "gzip", "masks"] = "masks"
     part_size: int | None = None  # photos of a part; by their number where not given

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from masksynth.batch.run import Progress
 
 AHEAD = 2  # parts a thread of the cluster that are with the scheduler at once
-WAIT_S = 20.0  # for the scheduler to answer, and for the first worker
+WAIT_S = 20.0  # for the scheduler to answer
+WORKERS_S = 600.0  # for the first worker: a batch system may have it queue
 DEATHS_A_PHOTO = 2  # after which a photo is skipped, each of them Dask's allowed-failures and one more
 DEATHS_IDLE = 10  # of workers that had not begun with a part
 HELD_S = 2.0  # before a part that another run holds is tried again
@@ -106,7 +107,7 @@ def do_part(setup: dict[str, Any], task: dict[str, Any]) -> str | None:
         form = PartForm(**{**setup["form"], "masked": tuple(setup["form"]["masked"])})
         photos = [decode_photo(values) for values in task["photos"]]
         refused = {int(number): reason for number, reason in task["refused"].items()}
-        write_part(path, k, photos, _function(setup), form, refused=refused, at=at)
+        write_part(path, k, photos, _function(setup), form, refused=refused, at=at)  # one thread: `at` holds one photo
     return None
 
 
@@ -164,10 +165,10 @@ def _client(address: str) -> Iterator[Client]:
     try:
         with client:
             try:
-                client.wait_for_workers(1, timeout=WAIT_S)
+                client.wait_for_workers(1, timeout=WORKERS_S)
             except TimeoutError as error:
                 raise BatchError(
-                    f"{address}: the cluster has no workers. Start some: dask worker {address}."
+                    f"{address}: the cluster has had no workers for {WORKERS_S:.0f} s. Start some: dask worker {address}."
                 ) from error
             yield client
     finally:

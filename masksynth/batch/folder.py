@@ -140,6 +140,7 @@ def photo_arguments(plan: Plan, folder: Path, cache: Path | None = None) -> dict
         "names": [mask.template for mask in plan.masks],
         "hashes": [mask.sha256 for mask in plan.masks],
         "cache": None if cache is None else str(cache.absolute()),
+        "device": plan.config.device,
     }
 
 

@@ -11,7 +11,9 @@ import os
 import time
 import traceback
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +59,7 @@ class PhotoFunction(Protocol):
     """
 
     seconds: dict[str, float]  # stage → seconds spent so far
+    threads: int  # how many photos may be at work at once
 
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]: ...
 
@@ -95,7 +98,9 @@ def write_part(
     form: PartForm,
     *,
     refused: Mapping[int, str] | None = None,
+    threads: int = 1,
     at: Callable[[int], None] = lambda _: None,
+    over: Callable[[int], None] = lambda _: None,
     log: Callable[[str], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Run `function` over `photos` and write what it makes to `path`; the number of rows and of photos skipped.
@@ -104,8 +109,12 @@ def write_part(
     ----------
     refused : photo number → reason, optional
         Photos that are skipped unseen.
+    threads : int
+        Photos that are at work at once; nothing but the time depends on it.
     at : called with a photo's number
         Before the photo is looked at, so that it can be named if this process dies; with WRITING after the last one.
+    over : called with a photo's number
+        When it is done.
     log : called with text
         With the traceback of an error nobody foresaw; the photo is skipped all the same.
 
@@ -119,22 +128,22 @@ def write_part(
     refused = refused or {}
     started = dict(function.seconds)
     with atomic_path(path) as temporary, writing(path), _PartWriter(temporary, k, photos, form) as writer:
+        wanted = [photo for photo in photos if photo.number not in refused]
+        outcomes = _outcomes(wanted, function, threads, at, over)
         for photo in photos:
-            at(photo.number)
             if photo.number in refused:
                 writer.skip(photo, refused[photo.number])
                 continue
-            try:
-                rows = function(photo)
-            except MasksynthError as error:
-                if isinstance(error, (OutputError, BatchError)):
-                    raise
-                writer.skip(photo, _reason(str(error), form.root, photo.path))
-            except Exception as error:
-                log(f"{photo.path}\n{traceback.format_exc()}")
-                writer.skip(photo, f"unforeseen error ({_reason(repr(error), form.root, photo.path)})")
+            outcome = next(outcomes)
+            if isinstance(outcome, (OutputError, BatchError)):
+                raise outcome
+            if isinstance(outcome, MasksynthError):
+                writer.skip(photo, _reason(str(outcome), form.root, photo.path))
+            elif isinstance(outcome, Exception):
+                log(f"{photo.path}\n{''.join(traceback.format_exception(outcome))}")
+                writer.skip(photo, f"unforeseen error ({_reason(repr(outcome), form.root, photo.path)})")
             else:
-                writer.add(photo, rows)
+                writer.add(photo, outcome)
         at(WRITING)
         begun = time.perf_counter()
         writer.finish()
@@ -142,6 +151,40 @@ def write_part(
         spent = {name: value - started.get(name, 0.0) for name, value in function.seconds.items()}
         writer.note(spent)
     return writer.rows, writer.skipped
+
+
+def _outcomes(
+    photos: Sequence[PlannedPhoto],
+    function: PhotoFunction,
+    threads: int,
+    at: Callable[[int], None],
+    over: Callable[[int], None],
+) -> Iterator[Sequence[Row] | Exception]:
+    """What `function` makes of each photo, or raises, in their order; the threads are a few photos ahead."""
+
+    def one(photo: PlannedPhoto) -> Sequence[Row] | Exception:
+        at(photo.number)
+        try:
+            return function(photo)
+        except Exception as error:
+            return error
+        finally:
+            over(photo.number)
+
+    if threads == 1:
+        yield from map(one, photos)
+        return
+    executor = ThreadPoolExecutor(threads)
+    try:
+        ahead: deque[Future[Sequence[Row] | Exception]] = deque()
+        for photo in photos:
+            ahead.append(executor.submit(one, photo))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 class _PartWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_box, de
 from masksynth.synthesize import clean_crop, mask_crops
 from masksynth.template import Template, read_template
 
+THREADS_OF_A_DEVICE = 6
+"""Photos at work at once where the network has a device of its own: while it has one face, the others are decoded,
+searched and drawn. Faces go to it one by one, so that no batch depends on who came first."""
+
 
 class PhotoWalk:
     """The function over photos of a real run; see `part.PhotoFunction`.
@@ -43,6 +48,7 @@ class PhotoWalk:
         names: list[str],
         hashes: list[str],
         cache: str | None = None,
+        device: str = "cpu",
     ) -> None:
         read = []
         for path, name, sha256 in zip(templates, names, hashes, strict=True):
@@ -50,23 +56,30 @@ class PhotoWalk:
             if template.sha256 != sha256:
                 raise BatchError(f"{path}: the template '{name}' was changed since the plan was made.")
             read.append(template)
-        self._prepare(Path(root), BatchConfig(**config), read, None if cache is None else Path(cache))
+        self._prepare(Path(root), BatchConfig(**config), read, None if cache is None else Path(cache), device)
 
     @classmethod
     def of_plan(cls, plan: Plan, cache: Path | None = None) -> PhotoWalk:
         """For use in this process; `cache` is a folder that keeps reconstructions."""
         self = cls.__new__(cls)
-        self._prepare(plan.root.absolute(), plan.config, plan.templates, cache)
+        self._prepare(plan.root.absolute(), plan.config, plan.templates, cache, plan.config.device)
         return self
 
     def _prepare(
-        self, root: Path, config: BatchConfig, templates: Sequence[Template], cache: Path | None = None
+        self,
+        root: Path,
+        config: BatchConfig,
+        templates: Sequence[Template],
+        cache: Path | None = None,
+        device: str = "cpu",
     ) -> None:
         cv2.setNumThreads(1)
         self.root, self.config, self.templates = root, config, templates
-        self.composer = Composer(ComposeConfig(**config.compose))
+        self.threads = THREADS_OF_A_DEVICE if device != "cpu" else 1
+        self._own = threading.local()  # a composer keeps its working arrays, so that each thread needs one
+        self._guard = threading.Lock()
         self.detector = load_detector(config.detector)
-        self.reconstructor = load_reconstructor(config.reconstructor, cache=cache)
+        self.reconstructor = load_reconstructor(config.reconstructor, cache=cache, device=device)
         self.seconds: dict[str, float] = {}
         self.clock: Callable[[], float] = time.perf_counter
 
@@ -90,11 +103,17 @@ class PhotoWalk:
                 photo.spectrum,
                 side=self.config.side,
                 crop_template=self.config.crop,
-                composer=self.composer,
+                composer=self._composer(),
                 seeds=[_seed(self.config.seed, photo.id, place) for place in range(len(photo.slots))],
             )
         pose, score = face.pose.degrees, face.score
         return [Row(m.image, m.landmarks, pose, score, m.clean, m.alpha, m.touched.view(np.uint8)) for m in made]
+
+    def _composer(self) -> Composer:
+        composer: Composer | None = getattr(self._own, "composer", None)
+        if composer is None:
+            composer = self._own.composer = Composer(ComposeConfig(**self.config.compose))
+        return composer
 
     def _read(self, photo: PlannedPhoto) -> Photo:
         try:
@@ -152,7 +171,8 @@ class PhotoWalk:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - begun
+            with self._guard:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + self.clock() - begun
 
 
 def _gone(*places: Path) -> Path | None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,8 +50,11 @@ class Parts(Protocol):
     def done(self, k: int) -> None:
         """Part `k` is in its place."""
 
-    def failed(self, k: int) -> None:
-        """The worker that had part `k` died: give it back."""
+    def failed(self, k: int, *, careful: bool) -> None:
+        """The worker that had part `k` died: give it back; `careful` has one photo at work at once next time."""
+
+    def photos(self, k: int) -> int:
+        """How many photos part `k` has."""
 
     def name(self, number: int) -> str:
         """What people call the photo `number`."""
@@ -61,13 +64,14 @@ class Parts(Protocol):
 
 
 class Pool:
-    """So many single-threaded worker processes; a dead one is replaced.
+    """So many worker processes, dealt out to the devices where there are any; a dead one is replaced.
 
     A photo at which two workers died is skipped with the reason. The pool never touches a photo itself.
     """
 
-    def __init__(self, workers: int, setup: Mapping[str, Any], log_folder: Path) -> None:
+    def __init__(self, workers: int, setup: Mapping[str, Any], log_folder: Path, devices: Sequence[str] = ()) -> None:
         self._count, self._setup, self._log_folder = workers, setup, log_folder
+        self._devices = devices
         self._workers: dict[int, _Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._deaths: Counter[int] = Counter()
@@ -124,7 +128,12 @@ class Pool:
             worker.send(parts.task(k))
 
     def _start(self) -> _Worker:
-        worker = _Worker(self._setup, self._log_folder)
+        setup, device = self._setup, None
+        if self._devices:
+            at_work = Counter(worker.device for worker in self._workers.values())
+            device = min(self._devices, key=lambda name: at_work[name])
+            setup = {**setup, "arguments": {**setup["arguments"], "device": device}}
+        worker = _Worker(setup, self._log_folder, device)
         self._workers[worker.descriptor] = worker
         self._selector.register(worker.descriptor, selectors.EVENT_READ)
         return worker
@@ -137,13 +146,16 @@ class Pool:
             return
         for message in messages:
             if "at" in message:
-                if worker.photo is not None:
-                    worker.seen += 1
-                    advance(1)
-                worker.photo = message["at"] if message["at"] != WRITING else None
+                if message["at"] != WRITING:
+                    worker.photos.add(message["at"])
+            elif "over" in message:
+                worker.photos.discard(message["over"])
+                worker.seen += 1
+                advance(1)
             elif "done" in message:
-                advance(1 if worker.photo is not None else 0)
-                worker.photo, worker.part, worker.seen = None, None, 0
+                assert worker.part is not None
+                advance(parts.photos(worker.part) - worker.seen)  # those that were refused are seen by nobody
+                worker.part, worker.seen = None, 0
                 parts.done(message["done"])
             elif "fault" in message:
                 kind = getattr(errors, message["kind"], MasksynthError)
@@ -155,26 +167,31 @@ class Pool:
         del self._workers[worker.descriptor]
         how = worker.how_it_ended()
         told = f"a worker process ended ({how})"
-        if worker.photo is None:
+        careful = len(worker.photos) > 1
+        if careful:
+            told += f" at one of {len(worker.photos)} photos"
+        elif not worker.photos:
             self._idle_deaths[worker.part] += 1
             if self._idle_deaths[worker.part] >= DEATHS_IDLE:
                 raise BatchError(f"Worker processes end, but not at a photo ({how}). {worker.last_words()}".strip())
         else:
-            self._deaths[worker.photo] += 1
-            told += f" at {parts.name(worker.photo)}"
-            if self._deaths[worker.photo] >= DEATHS_A_PHOTO:
-                parts.refuse(worker.photo, f"the process died at this photo {DEATHS_A_PHOTO} times ({how})")
+            (photo,) = worker.photos
+            self._deaths[photo] += 1
+            told += f" at {parts.name(photo)}"
+            if self._deaths[photo] >= DEATHS_A_PHOTO:
+                parts.refuse(photo, f"the process died at this photo {DEATHS_A_PHOTO} times ({how})")
                 told += ", which is skipped from now on"
         if worker.part is not None:
-            parts.failed(worker.part)
+            parts.failed(worker.part, careful=careful)
             told += f"; part {worker.part} is done again"
         return f"{told}."
 
 
 class _Worker:
-    def __init__(self, setup: Mapping[str, Any], log_folder: Path) -> None:
+    def __init__(self, setup: Mapping[str, Any], log_folder: Path, device: str | None) -> None:
+        self.device = device
         self.part: int | None = None
-        self.photo: int | None = None
+        self.photos: set[int] = set()  # at work
         self.seen = 0  # photos of the present part that are done
         self._text = b""
         self._log = log_folder / f"worker-{os.getpid()}-{time.monotonic_ns()}.log"

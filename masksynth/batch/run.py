@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,14 +83,18 @@ class Runner(Protocol):
 
 
 class LocalRunner:
-    """Worker processes of this machine; one a core that this process may use where no number is given."""
+    """Worker processes of this machine; one a core that this process may use where no number is given.
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or available_cores()
+    With `devices` each gets one of them, in turn.
+    """
+
+    def __init__(self, workers: int | None = None, devices: Sequence[str] = ()) -> None:
+        self.workers, self.devices = workers or available_cores(), devices
 
     def __call__(self, job: Job, parts: list[int], heartbeat: Heartbeat, progress: Progress) -> None:
         with LockedParts(job, parts, heartbeat) as work:
-            Pool(min(self.workers, len(parts)), job.setup, job.folder).run(work, progress.advance, progress.say)
+            pool = Pool(min(self.workers, len(parts)), job.setup, job.folder, self.devices)
+            pool.run(work, progress.advance, progress.say)
 
 
 def run_plan(
@@ -102,6 +107,7 @@ def run_plan(
     max_skipped: float = 0.05,
     command: str = "",
     progress: Progress | None = None,
+    devices: Sequence[str] = (),
     cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
@@ -122,6 +128,8 @@ def run_plan(
         Of photos that may be skipped before the file is marked incomplete.
     command : str
         As typed; written into the file.
+    devices : names, optional
+        As PyTorch gives them, of the kind in the plan's config; the workers of this machine are dealt out to them.
     cache : folder, optional
         Keeps reconstructions, so that another run on the same photos costs no network. It changes no byte.
     function : "module:name"
@@ -137,7 +145,7 @@ def run_plan(
         If something cannot be written.
     """
     progress = progress or Silent()
-    runner = runner or LocalRunner(workers)
+    runner = runner or LocalRunner(workers, devices)
     begun = time.monotonic()
     if is_done(plan, out, force):
         return _summary(plan, out, None, 0, begun)
@@ -165,6 +173,7 @@ def run_share(
     share: tuple[int, int],
     workers: int | None = None,
     progress: Progress | None = None,
+    devices: Sequence[str] = (),
     cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
@@ -189,7 +198,7 @@ def run_share(
     job = open_job(plan, out, function=function, arguments=arguments, cache=cache)
     wanted = [k for k in job.missing() if k in set(mine)]
     with Heartbeat() as heartbeat:
-        photos = _do_parts(job, wanted, LocalRunner(workers), heartbeat, progress)
+        photos = _do_parts(job, wanted, LocalRunner(workers, devices), heartbeat, progress)
     return Share(len(mine), len(wanted), plan.parts, photos, time.monotonic() - begun)
 
 

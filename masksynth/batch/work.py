@@ -24,6 +24,7 @@ class LockedParts:
         self._open = dict.fromkeys(wanted)  # not started here, or held by another run; in order
         self._held: dict[int, Lock] = {}
         self._refused: dict[int, str] = {}
+        self._careful: set[int] = set()
         self._retry_at = 0.0
 
     def __enter__(self) -> LockedParts:
@@ -59,12 +60,17 @@ class LockedParts:
         return not self._open and not self._held
 
     def task(self, k: int) -> dict[str, Any]:
-        return part_task(self._job, k, self._refused)
+        return part_task(self._job, k, self._refused, careful=k in self._careful)
 
     def done(self, k: int) -> None:
         self._heartbeat.release(self._held.pop(k))
 
-    def failed(self, k: int) -> None:
+    def photos(self, k: int) -> int:
+        return len(self._job.plan.part(k))
+
+    def failed(self, k: int, *, careful: bool) -> None:
+        if careful:
+            self._careful.add(k)
         self._clear(k)
         self._heartbeat.release(self._held.pop(k))
         self._open = {k: None, **self._open}
@@ -80,11 +86,16 @@ class LockedParts:
         clear_part(self._folder, k)
 
 
-def part_task(job: Job, k: int, refused: Mapping[int, str]) -> dict[str, Any]:
-    """Part `k` as a worker is told of it, in JSON values; `refused` are photos to skip unseen, with the reason."""
+def part_task(job: Job, k: int, refused: Mapping[int, str], *, careful: bool = False) -> dict[str, Any]:
+    """Part `k` as a worker is told of it, in JSON values.
+
+    `refused` are photos to skip unseen, with the reason; `careful` wants one photo at work at once, so that it can be
+    named if the process dies.
+    """
     photos = job.plan.part(k)
     return {
         "k": k,
+        "careful": careful,
         "path": str(part_path(job.folder, k).absolute()),  # a worker may have another working folder
         "photos": [encode_photo(photo) for photo in photos],
         "refused": {photo.number: refused[photo.number] for photo in photos if photo.number in refused},

@@ -1,7 +1,7 @@
 """A worker process: ``python -m masksynth.batch.worker``, told by JSON lines what to do.
 
-On standard input come the set-up, then parts; on standard output go the photo at work, so that it can be named if the
-process dies, and each part done. When standard input ends, its parent is gone, and the worker ends at once.
+On standard input come the set-up, then parts; on standard output go the photos at work, to be named if it dies, and
+each part done. When standard input ends, its parent is gone, and the worker ends at once.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def main() -> None:
                 function,
                 form,
                 refused=refused,
+                threads=1 if task["careful"] else function.threads,
+                over=lambda number: say({"over": number}),
                 at=lambda number: say({"at": number}),
                 log=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the worker's log file
             )

@@ -73,6 +73,9 @@ _OPTIONS = (
         "there, in its place, or never.",
     ),
     reconstructor_option,
+    click.option(
+        "--device", default="auto", show_default=True, help="Where PRNet runs: cpu, cuda (all), cuda:0,cuda:1."
+    ),
     cache_option,
     click.option(
         "--part-size", type=int, show_default="by their number, 32 to 512",
@@ -118,6 +121,7 @@ def apply_dataset(
     assemble: bool = False,
     scheduler: str | None = None,
     cache: Path | None = None,
+    device: str = "auto",
     **settings: Any,
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
@@ -143,7 +147,8 @@ def apply_dataset(
         raise ConfigError(f"{export}: is there already. Give another name, or --force to write into it.")
     share = None if part is None else _share(part)
     reading = scan_settings(settings)
-    config = BatchConfig(**settings)
+    devices = _devices(device, settings["reconstructor"])
+    config = BatchConfig(**settings, device=devices[0].split(":")[0])
     named = [name for name in (templates or "").split(",") if name]
     faces = open_dataset(dataset, root, reading)
     for note in faces.notes:
@@ -156,7 +161,7 @@ def apply_dataset(
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
-        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force, cache)
+        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force, cache, devices)
         if export is not None:
             _export(out, export, force)
         return code
@@ -180,6 +185,7 @@ def _run(
     strict: bool,
     force: bool,
     cache: Path | None,
+    devices: tuple[str, ...],
 ) -> int:
     from masksynth.batch import assemble_plan, run_plan, run_share
     from masksynth.cli.progress import Progress
@@ -187,7 +193,7 @@ def _run(
     typed = shlex.join(["masksynth", *sys.argv[1:]])
     with Progress() as progress:
         if share is not None:
-            done = run_share(plan, out, share=share, workers=workers, progress=progress, cache=cache)
+            done = run_share(plan, out, share=share, workers=workers, progress=progress, cache=cache, devices=devices)
             click.echo(
                 f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} parts are done, {done.done_here:,} now "
                 f"({done.photos:,} photos in {done.seconds:.1f} s). When all tasks are done, --assemble joins them."
@@ -212,6 +218,7 @@ def _run(
                 command=typed,
                 progress=progress,
                 cache=cache,
+                devices=devices,
             )
     for line in summary_lines(plan, summary):
         click.echo(line)
@@ -356,6 +363,17 @@ def _share(text: str) -> tuple[int, int]:
     if not slash or not number.isdigit() or not of.isdigit() or not 1 <= int(number) <= int(of):
         raise ConfigError(f"--part wants K/N with 1 <= K <= N, for example --part 3/40, got '{text}'.")
     return int(number), int(of)
+
+
+def _devices(wanted: str, reconstructor: str) -> tuple[str, ...]:
+    """Where the reconstructor runs; PyTorch is loaded only where it does."""
+    if reconstructor != "prnet":
+        if wanted not in ("auto", "cpu"):
+            raise ConfigError(f"--device {wanted}: {reconstructor} runs on the processor. Only prnet runs elsewhere.")
+        return ("cpu",)
+    from masksynth.reconstruct.prnet_torch import devices_of
+
+    return devices_of(wanted)
 
 
 def _find_networks(config: BatchConfig, fetch: bool) -> None:

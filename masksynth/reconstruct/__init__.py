@@ -24,30 +24,31 @@ class Reconstructor(Protocol):
         ...
 
 
-def load_reconstructor(name: str = "facemesh", *, cache: Path | None = None) -> Reconstructor:
+def load_reconstructor(name: str = "facemesh", *, cache: Path | None = None, device: str = "cpu") -> Reconstructor:
     """The reconstructor `name`, with its network loaded.
 
     With `cache`, a folder, `find_faces` keeps there what it finds, and finds it there again without any network.
+    `device` is where PRNet runs, as PyTorch names it; Face Mesh always runs on the processor.
 
     Raises
     ------
     ConfigError
-        If there is no such reconstructor.
+        If there is no such reconstructor or device.
     WeightsError
         If its network is not here and cannot be fetched.
     """
     if cache is not None:
         from masksynth.reconstruct.cache import CachedReconstructor, FaceCache
 
-        return CachedReconstructor(load_reconstructor(name), FaceCache(cache))
+        return CachedReconstructor(load_reconstructor(name, device=device), FaceCache(cache))
     if name == "facemesh":
         from masksynth.reconstruct.facemesh import FaceMeshReconstructor
 
         return FaceMeshReconstructor()
     if name == "prnet":
-        from masksynth.reconstruct.prnet import PRNetReconstructor
+        from masksynth.reconstruct.prnet import PRNetConfig, PRNetReconstructor
 
-        return PRNetReconstructor()
+        return PRNetReconstructor(PRNetConfig(device=device))
     raise ConfigError(f"{name}: no such reconstructor. Known are {', '.join(RECONSTRUCTORS)}.")
 
 

@@ -9,7 +9,7 @@ authors' published code for the crop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -119,7 +119,9 @@ class PRNetReconstructor:
         self._config = config or PRNetConfig()
         path = locate("prnet")
         self._network = load_network(path, self._config)
-        self.settings = f"{path.stat().st_mtime_ns} {self._config}"  # other weights make other faces
+        # Other weights make other faces; of the device its kind tells, not its number.
+        alike = replace(self._config, device=self._config.device.split(":")[0])
+        self.settings = f"{path.stat().st_mtime_ns} {alike}"
 
     def reconstruct(self, rgb: Photo8, detection: Detection) -> Reconstruction:
         """The face at `detection` in (H, W, 3) uint8; NoFaceError where the map that comes out is no face."""

@@ -205,6 +205,32 @@ def network_of(arrays: Arrays, config: PRNetConfig) -> nn.Module:
         raise ConfigError(f"device {config.device!r} cannot be used ({str(error).splitlines()[0]}).") from error
 
 
+def devices_of(wanted: str) -> tuple[str, ...]:
+    """Names of the devices that "auto", "cpu", "cuda" or "cuda:0,cuda:2" mean on this machine.
+
+    "cuda" is every CUDA device that may be used, "auto" those, or else the processor.
+
+    Raises
+    ------
+    ConfigError
+        If one cannot be used, or they are not of one kind.
+    """
+    every = tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    if wanted == "auto":
+        return every or ("cpu",)
+    if wanted == "cuda" and every:
+        return every
+    names = tuple(name.strip() for name in wanted.split(","))
+    for name in names:
+        try:
+            torch.zeros(1, device=name)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"device {name!r} cannot be used ({str(error).splitlines()[0]}).") from error
+    if len({name.split(":")[0] for name in names}) > 1:
+        raise ConfigError(f"devices of one kind are wanted, since kinds differ in the last bits, got {wanted!r}.")
+    return names
+
+
 def positions(network: nn.Module, crops: Photo8, config: PRNetConfig) -> npt.NDArray[np.float32]:
     """(B, 256, 256, 3) output in (0, 1) of (B, 256, 256, 3) uint8 crops."""
     with torch.inference_mode():

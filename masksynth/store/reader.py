@@ -20,6 +20,8 @@ from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError
 from masksynth.store.schema import COLUMNS, MASKED_ONLY, PARTS, SCHEMA, SPECTRA, Kind, MaskEntry, Skipped, image_shape
 
+ATTRIBUTES = ("side", "dataset", "reconstructor", "detector", "config", "seed", "plan_sha256", "complete")
+
 RowIndex = npt.NDArray[np.integer[Any]] | Sequence[int] | slice | None
 
 
@@ -261,6 +263,10 @@ class Store:
             raise StoreError(
                 f"{self.path}: {found}, but '{SCHEMA}' is wanted. Make one with masksynth apply --dataset."
             )
+        lacking = [name for name in ATTRIBUTES if name not in file.attrs]
+        if lacking:
+            raise StoreError(f"{self.path}: is not as schema '{SCHEMA}' has it (no attribute '{lacking[0]}').")
+        self._refuse_links(file)
         try:
             side = int(file.attrs["side"])
             for spectrum in SPECTRA:
@@ -275,9 +281,22 @@ class Store:
             for name, group in file["protocol"].items():
                 for part in PARTS:
                     self._expect(f"protocol/{name}/{part}", group[part].shape, np.int32)
-        except (KeyError, AttributeError, TypeError, IndexError) as error:
+        except (KeyError, AttributeError, TypeError, IndexError, ValueError) as error:
             self.close()
+            if isinstance(error, StoreError):
+                raise
             raise StoreError(f"{self.path}: is not as schema '{SCHEMA}' has it ({error}).") from error
+
+    def _refuse_links(self, group: h5py.Group) -> None:
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                where = "into other files" if isinstance(link, h5py.ExternalLink) else "elsewhere"
+                raise StoreError(
+                    f"{self.path}: '{group.name.strip('/')}/{name}' points {where}, which is not followed."
+                )
+            if group.get(name, getclass=True) is h5py.Group:
+                self._refuse_links(group[name])
 
     def _expect(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
         dataset = self.file[name]

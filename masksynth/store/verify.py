@@ -75,7 +75,7 @@ def _check_tables(store: Store, problems: list[str]) -> None:
             if len(rows) and not 0 <= rows.min() <= rows.max() < store.count(spectrum):
                 problems.append(f"protocol {name}: {part} names rows outside the file")
                 continue
-            stated = int(store.file[f"protocol/{name}/{part}"].attrs["missing"])
+            stated = store.file[f"protocol/{name}/{part}"].attrs.get("missing", "nothing")
             photos = len(np.unique(store.column(spectrum, "image_id", rows)))
             if stated != protocol.missing_count(part):
                 problems.append(

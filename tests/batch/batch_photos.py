@@ -17,7 +17,19 @@ from masksynth.seeds import rng_for
 
 
 class SmallWalk:
-    def __init__(self, root: str, side: int, pause: float = 0.0, once: str = "") -> None:
+    def __init__(
+        self,
+        root: str,
+        side: int,
+        pause: float = 0.0,
+        once: str = "",
+        threads: int = 1,
+        device: str = "",
+        log: str = "",
+    ) -> None:
+        self.threads = threads
+        if log:
+            (Path(log) / f"{device}-{os.getpid()}").touch()
         self.root, self.side, self.pause, self.once = Path(root), side, pause, once
         self.seconds: dict[str, float] = {"all": 0.0}
 

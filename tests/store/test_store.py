@@ -221,6 +221,33 @@ def test_verify_names_what_is_wrong(tmp_path: Path, spoil, words: str) -> None: 
     assert words in " / ".join(verify_store(tmp_path / "m.h5").problems)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: f.attrs.__delitem__("complete"), "no attribute 'complete'"),
+        (lambda f: f.attrs.__setitem__("side", "wide"), "is not as schema"),
+        (
+            lambda f: linked(f, "vis/image", h5py.ExternalLink("other.h5", "/vis/image")),
+            "'vis/image' points into",
+        ),
+        (lambda f: linked(f, "protocol", h5py.ExternalLink("other.h5", "/protocol")), "'/protocol' points into other"),
+        (lambda f: linked(f, "vis/source", h5py.SoftLink("/nir/source")), "'vis/source' points elsewhere"),
+    ],
+)
+def test_what_is_not_of_the_schema_or_points_elsewhere_is_refused(tmp_path: Path, spoil, words: str) -> None:  # type: ignore[no-untyped-def]
+    write_example(tmp_path / "m.h5")
+    write_example(tmp_path / "other.h5")  # sound, and still not to be followed
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        spoil(file)
+    with pytest.raises(StoreError, match=words):
+        open_store(tmp_path / "m.h5")
+
+
+def linked(file: h5py.File, name: str, link: object) -> None:
+    del file[name]
+    file[name] = link
+
+
 def test_verify_notices_a_cut_file(tmp_path: Path) -> None:
     write_example(tmp_path / "m.h5")
     data = (tmp_path / "m.h5").read_bytes()
