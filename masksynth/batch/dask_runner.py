@@ -168,7 +168,7 @@ def _client(address: str) -> Iterator[Client]:
                 client.wait_for_workers(1, timeout=WORKERS_S)
             except TimeoutError as error:
                 raise BatchError(
-                    f"{address}: the cluster has had no workers for {WORKERS_S:.0f} s. Start some: dask worker {address}."
+                    f"{address}: the cluster has no workers after {WORKERS_S:.0f} s. Start some: dask worker {address}."
                 ) from error
             yield client
     finally:
