@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the mask is found; auto takes the trained network.",
 )
+@click.option("--straps", is_flag=True, help="Keep the straps and ear loops that cross the cheek.")
 @spectrum_option
 @detector_option
 @reconstructor_option
@@ -51,6 +52,7 @@ def command(
     face: int,
     size: str,
     segmenter: str,
+    straps: bool,
     spectrum: str,
     detector: str,
     reconstructor: str,
@@ -81,6 +83,7 @@ def command(
         size=int(size),
         spectrum=spectrum,  # type: ignore[arg-type]
         face=face,
+        straps=straps,
         segmenter=segmenter,  # type: ignore[arg-type]
         detector=detector,
         reconstructor=reconstructor,

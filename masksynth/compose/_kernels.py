@@ -299,12 +299,13 @@ def hashed(x, y, seed):
 
 
 @njit(cache=True, nogil=True)
-def blend(layer, shadow, decode, encode, grain, seed, left, top, pixels, alpha, touched):
+def blend(layer, shadow, decode, encode, white, grain, seed, left, top, pixels, alpha, touched):
     """Eq. 4 in encoded values: pixel · (1 - alpha) + alpha · mask, the pixel first darkened by the contact shadow.
 
-    layer (h, w, 5) f4 linear red, green, blue premultiplied, alpha, shadow; `shadow` times that is taken away; grain in
-    grey levels; left, top: where the window lies in the picture. In place: pixels (h, w, C) u1, alpha (h, w) u1,
-    touched (h, w) b1. A pixel is touched where either rounds to at least 1 of 255; no other is written."""
+    layer (h, w, 5) f4 linear red, green, blue premultiplied, alpha, shadow; `shadow` times that is taken away; white:
+    grey level that no mask is above; grain in grey levels; left, top: where the window lies in the picture. In place:
+    pixels (h, w, C) u1, alpha (h, w) u1, touched (h, w) b1. A pixel is touched where either rounds to at least 1 of
+    255; no other is written."""
     height, width, channels = pixels.shape
     steps = np.float32(len(encode) - 1)
     half, one, top8 = np.float32(0.5), np.float32(1.0), np.float32(255.0)
@@ -328,7 +329,7 @@ def blend(layer, shadow, decode, encode, grain, seed, left, top, pixels, alpha, 
                 value = host
                 if a8 > 0:
                     worn = encode[int(min(max(layer[y, x, c] * inverse, np.float32(0.0)), one) * steps + half)] + noise
-                    value = host * (one - a) + a * worn
+                    value = host * (one - a) + a * min(worn, white)
                 pixels[y, x, c] = np.uint8(min(max(value, np.float32(0.0)), top8) + half)
             alpha[y, x] = a8
             touched[y, x] = True

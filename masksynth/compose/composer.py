@@ -13,7 +13,7 @@ from masksynth.arrays import Matrix, Photo8, PositionMap, Reconstruction, Spectr
 from masksynth.compose import _kernels
 from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear
 from masksynth.compose.config import ComposeConfig
-from masksynth.compose.light import GRID, LightMeter
+from masksynth.compose.light import GRID, LightMeter, clipped_at
 from masksynth.compose.mask import DRAPED_HEIGHT, ReadyMask, Wardrobe
 from masksynth.compose.sharpness import blur_of
 from masksynth.errors import ShapeError
@@ -55,6 +55,7 @@ class Composer:
         self._frame: Matrix = IDENTITY
         self._texel_px = 1.0
         self._blur = 0.0
+        self._white = 255.0
 
     def look(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, *, frame: Matrix | None = None
@@ -78,6 +79,7 @@ class Composer:
         scale = float(np.sqrt(abs(np.linalg.det(self._frame[:, :2]))))
         self._texel_px = scale * texel_spacing(position_map)
         self._meter.face(self._host, position_map, spectrum, self._frame, self._texel_px)
+        self._white = clipped_at(self._host)
         self._blur = 0.0
         if self.config.blur:
             shape = (self._host.shape[0], self._host.shape[1])
@@ -102,10 +104,11 @@ class Composer:
         mask = self._wardrobe.ready(template, self._spectrum, self._map.validity)
         length = self._texel_px * TEXELS_PER_INTEROCULAR
         height = mask.height if config.relief else None
-        values, grain = FLAT_LIGHT, 0.0
+        values, grain, white = FLAT_LIGHT, 0.0, 255.0
         if config.light:
             light = self._meter.on(height, length, mask.draped)
             values, grain = light.values, light.grain if config.grain else 0.0
+            white = self._white
         more = self._meter.drape if mask.draped else None
         lift = None if height is None else Lift(height, length, self._meter.bridge_normals, more, float(DRAPED_HEIGHT))
         texture, shadow = mask.pyramid, config.shadow
@@ -132,7 +135,7 @@ class Composer:
             rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
             _kernels.blend(
                 layer[top : top + tile.height, left : left + tile.width], np.float32(shadow), DECODE, ENCODE,
-                np.float32(grain), config.seed if seed is None else seed, tile.left, tile.top,
+                np.float32(white), np.float32(grain), config.seed if seed is None else seed, tile.left, tile.top,
                 planes[rows, columns], alpha[rows, columns], touched[rows, columns],
             )  # fmt: skip
 

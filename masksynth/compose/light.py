@@ -39,6 +39,11 @@ DRAPE_ROUNDS = 30
 TEXELS_PER_INTEROCULAR = 99.0
 _NO_MORE = np.zeros((GRID, GRID), np.float32)
 
+SAMPLES = 16_384  # pixels that say where highlights are clipped
+CLIPPED = 0.004  # share of pixels at the brightest level, and more than in all of the eight below, that says they are
+STRAY_HIGHLIGHTS = 0.0002  # share of pixels that may be brighter: ringing, specks
+LEAST_WHITE = 128  # grey levels
+
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
 VIS_LIGHT = 0.98  # and of the light on the bright side of a face in a well exposed photo
 SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
@@ -167,6 +172,20 @@ def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Sp
     tint = tint / float(tint @ GREYISH)
     cast = seen / float(seen @ GREYISH) / tint
     return reflectance * tint * cast ** (1 - TINT_TRUST)
+
+
+def clipped_at(pixels: Photo8) -> float:
+    """The grey level at which the photo's highlights are clipped: its brightest, where many pixels are of it, else 255.
+
+    pixels (H, W[, 3]) uint8. Looked at is about every `SAMPLES`-th part of them.
+    """
+    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLES)))
+    counts = np.bincount(np.ascontiguousarray(pixels[::step, ::step]).ravel(), minlength=256)
+    above = np.cumsum(counts[::-1])[::-1] / max(int(counts.sum()), 1)  # share of each level and all above it
+    brightest = int(np.flatnonzero(above > STRAY_HIGHLIGHTS)[-1])
+    piled = above[max(brightest - 1, 0)] - (above[brightest + 2] if brightest < 254 else 0.0)
+    before = above[max(brightest - 9, 0)] - above[max(brightest - 1, 0)]  # in the eight levels below
+    return float(brightest) if piled > max(CLIPPED, before) and brightest > LEAST_WHITE else 255.0
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
 from masksynth.extract.judge import find_face, judge, judge_mask, judge_outline
+from masksynth.extract.straps import straps_of
 from masksynth.extract.texture import Field, View, unwrap_view
 from masksynth.photos import PILLOW_AT_EASE, Photo, read_photo, spectrum_of
 from masksynth.reconstruct import load_reconstructor
@@ -27,7 +28,7 @@ from masksynth.segment import Segmentation, given_segmentation, segment_mask
 from masksynth.segment.frame import face_frame
 from masksynth.segment.grabcut import bare_of
 from masksynth.template import Template
-from masksynth.template.format import SIZES, check_layout, continued, name_from
+from masksynth.template.format import SIZES, check_layout, continued, name_from, surface
 
 SKIN_NIR = 0.50  # linear reflectance of skin near 850 nm; masks in NIR photos are measured against it
 CLOTH_NIR = 0.62  # taken for a mask of unknown material seen in VIS: fleece and cloth are bright in NIR, dyes clear
@@ -44,6 +45,7 @@ class ExtractConfig:
     detector: str = "blazeface"
     reconstructor: str = "facemesh"
     segmenter: Literal["auto", "network", "grabcut"] = "auto"  # how the mask is found; auto takes the network
+    straps: bool = False  # keep the straps and ear loops that cross the cheek
     even_light: float = 1.0  # share of the photo's shading that is divided out
 
     def __post_init__(self) -> None:
@@ -111,7 +113,15 @@ def extract_template(
     except SegmentationError as error:
         raise SegmentationError(f"{photos[0].source}: {error}") from None
     warnings += judge_outline(photos[0], float((filled.alpha > 0.5).mean()), stray)
-    rgba = continued(np.dstack([np.clip(filled.colour, 0, 1), filled.alpha]).astype(np.float32))
+    colour, alpha = np.clip(filled.colour, 0, 1), filled.alpha
+    if config.straps:
+        straps, strap_colour = straps_of(views, config.size)
+        straps = straps * surface(config.size)
+        if straps.max() < 0.5:
+            warnings.append(f"{photos[0].source}: no straps were found. Draw them into a --segmentation to have them.")
+        colour = np.where((straps > alpha)[..., None], strap_colour, colour)
+        alpha = np.maximum(alpha, straps)
+    rgba = continued(np.dstack([colour, alpha]).astype(np.float32))
     name = name or name_from(photos[0].source.stem)
     check_layout(rgba[..., 3], str(photos[0].source))
     nir, how = nir_reflectance(rgba, views, spectrum)
@@ -173,6 +183,7 @@ def _metadata(
         "spectrum": spectrum,
         "nir": nir,
         "texels": origin,
+        "straps": config.straps,
         "even_light": config.even_light,
         "sources": [
             {

@@ -53,7 +53,7 @@ def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) ->
     """Read the mask's colour and alpha off a photo, texel by texel, where the head does not hide it."""
     face = view.face
     weight, within = visibility(face, size)
-    positions = _resized(face.position_map.positions, size)
+    positions = resized(face.position_map.positions, size)
     # Shrink the photo to the template's resolution first, so that no texel reads a single pixel of many.
     shrink = min(1.0, 100 * size / UV_SIZE / face.interocular)
     rgb = view.photo.rgb.astype(np.float32) / np.float32(255)
@@ -115,10 +115,10 @@ def visibility(face: Reconstruction, size: int) -> tuple[Field, Field]:
     facing = normal[..., 2] / np.maximum(np.linalg.norm(normal, axis=2), 1e-9)
     facing = gaussian_filter(facing, 1.5)
     weight = np.where(in_front | (surface_map.validity == 0) | (facing < FACING), 0.0, facing)
-    seen_at_all = _resized((weight > 0).astype(np.float32), size) > 0.75
+    seen_at_all = resized((weight > 0).astype(np.float32), size) > 0.75
     outline = distance_transform_edt(np.pad(seen.covered, 1))[1:-1, 1:-1] / (between * scale)
     within = outline[rows, columns].astype(np.float32)
-    return np.clip(_resized(weight.astype(np.float32), size), 0, 1) * seen_at_all, _resized(within, size)
+    return np.clip(resized(weight.astype(np.float32), size), 0, 1) * seen_at_all, resized(within, size)
 
 
 def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, share: float) -> Field:
@@ -131,7 +131,7 @@ def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, shar
     ----------
     Basri, Jacobs, "Lambertian Reflectance and Linear Subspaces", PAMI 2003.
     """
-    n = _resized(smooth_normals(face.position_map.positions).astype(np.float32), size)
+    n = resized(smooth_normals(face.position_map.positions).astype(np.float32), size)
     x, y, z = n[..., 0], n[..., 1], n[..., 2]
     basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x**2 - y**2, 3 * z**2 - 1], axis=-1)
     luminance = np.clip(texture, 0, 1) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
@@ -173,7 +173,7 @@ def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
     return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading), 0, 1) ** (1 / 2.2)
 
 
-def _resized(values: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float32]:
+def resized(values: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float32]:
     """A field of the 256 layout at side `size`, bilinear, texel centres in place."""
     if size == len(values):
         return np.asarray(values, np.float32)

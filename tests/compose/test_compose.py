@@ -190,6 +190,19 @@ def test_light_on_a_profile_is_of_the_colour_that_the_skin_shows():
     assert colour[0] > 0.97 * colour[2]
 
 
+def test_highlights_are_clipped_where_those_of_the_photo_are():
+    """A photo whose white is 225, as of a flat scan or a dim screen; one without clipped highlights keeps the range."""
+    face = posed()
+    host = lit_face(face, skin=(0.75, 0.72, 0.7), ambient=0.9)
+    white = lower_face_template(colour=(1.0, 1.0, 1.0))
+    free = compose(host, face, white, "vis", ComposeConfig(grain=False))
+    assert free.image[free.alpha == 255].max() > 240
+    flat = np.minimum(host, 225).astype(np.uint8)
+    flat[:90] = 225  # a white wall
+    made = compose(flat, face, white, "vis", ComposeConfig(grain=False))
+    assert made.image[made.alpha == 255].max() == 225
+
+
 def test_face_in_the_dark_or_off_the_picture_is_harmless():
     template = lower_face_template()
     assert compose(np.zeros((*SHAPE, 3), np.uint8), posed(), template, "vis").touched.any()

@@ -19,6 +19,7 @@ from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
 from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
 from masksynth.extract.fill import fill_hidden
+from masksynth.extract.straps import find_straps
 from masksynth.extract.texture import Unwrapped, unwrap_view, visibility
 from masksynth.extract.texture import View as MaskView
 from masksynth.photos import Photo, read_photo, write_photo
@@ -155,6 +156,33 @@ def test_what_the_photo_shows_of_the_mask_is_judged() -> None:
     assert any("100 % of the mask is overexposed" in warning for warning in warnings)
     chin = alpha * (np.arange(480)[:, None] > face.landmarks68[57, 1] + 8)
     assert any("of the layout" in warning for warning in extract_template([photo], segmentations=[chin]).warnings)
+
+
+def test_straps_are_left_out_unless_asked() -> None:
+    """Two white loops are drawn over the cheek of a face in a cup; and once by hand into its segmentation."""
+    photo, alpha, face = worn("n95-cup")
+    looped, drawn = photo.pixels.copy(), alpha.copy()
+    for row in (118, 160):
+        for end in (214, 41):
+            start = 190 if end > 128 else 65
+            line = [face.position_map.positions[row, u, :2] for u in (start, end)]
+            ends = [tuple(np.rint(place * 16).astype(int).tolist()) for place in line]
+            cv2.line(looped, ends[0], ends[1], (245, 245, 245), 4, cv2.LINE_AA, 4)
+            cv2.line(drawn, ends[0], ends[1], 1.0, 4, cv2.LINE_AA, 4)
+    source = dataclasses.replace(photo, pixels=looped)
+    without, kept = (
+        extract_template([source], ExtractConfig(straps=straps), segmentations=[drawn]).template
+        for straps in (False, True)
+    )
+    gained = (kept.alpha > 0.5) & (without.alpha < 0.5)
+    assert gained[100:180, 200:216].sum() > 20
+    assert gained[100:180, 40:56].sum() > 20
+    assert gained[:90].sum() == 0
+    assert kept.rgba[gained, :3].mean() > 0.75
+    assert kept.metadata["straps"]
+    found = find_straps(looped, face, alpha)
+    assert found[(drawn > 0.9) & (alpha < 0.1)].mean() > 0.3
+    assert find_straps(photo.pixels, face, alpha).sum() < 0.2 * found.sum()
 
 
 def test_only_what_the_head_does_not_hide_is_visible() -> None:
