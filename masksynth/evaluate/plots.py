@@ -56,7 +56,7 @@ def roc_svg(panels: Mapping[str, Mapping[str, Curve]]) -> str:
 
 
 def _begun(plots: int, names: int) -> list[str]:
-    width, height = plots * WIDTH, HEIGHT + 20 * names
+    width, height = plots * WIDTH + 10, HEIGHT + 20 * names  # room for half of the last number
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
         'font-size="12">',
