@@ -1,39 +1,134 @@
-"""How well masks are found in real photos: python benchmarks/segmentation.py DIR [--methods grabcut network ...]
+"""How well masks are found in real photos: python benchmarks/segmentation.py DIR... [--outlines FILE.json]
 
-DIR holds photos, and beside each NAME.jpg its alpha, drawn by hand, as NAME.alpha.png (or NAME.png): grey, of its size,
-visible mask material at 255, straps and whatever hides the mask at 0. Where NAME.alpha2.png, a second labelling of the
-same photo, is there, their agreement is printed too. The face is the largest that the program finds.
+DIR holds photos, and for each its alpha, drawn by hand: NAME.alpha.png, NAME_alpha.png, NAME.mask.png, NAME_mask.png
+or, where the photo is not itself a PNG, NAME.png, beside it or in a folder alpha, alphas, mask, masks, label or labels
+of DIR or beside DIR. Visible mask material is white (or opaque, or 1), straps and whatever hides the mask is not; half
+a pixel or more counts. A second labelling is called NAME.alpha2.png, NAME_alpha2.png and so on, or lies in a folder
+alpha2, alphas2, …; how well two agree is printed too. With --outlines the alphas are drawn from a file of polygons
+instead, such as benchmarks/segmentation_outlines.json, which holds ours of the development photos.
+
+Of several faces, the one that the label covers is taken. A photo in which no face is found counts as 0; one that is
+refused counts with what was found, and refusals are named. Masks narrower than --least pixels are reported apart. A
+file DIR/groups.json, of {"group": ["NAME", ...]}, adds a table by group.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from masksynth.arrays import Reconstruction
 from masksynth.detect import load_detector
+from masksynth.errors import MasksynthError
 from masksynth.extract import read_alpha
 from masksynth.photos import PHOTO_SUFFIXES, read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
-from masksynth.segment import METHODS, segment_mask
+from masksynth.segment import network, segment_mask
+from masksynth.segment.frame import face_frame, to_photo
 
 TOLERANCE_PX = 2.0
+METHODS = ("network alone", "network", "grabcut")
+WORDS = ("alpha", "mask", "label")
+LABEL_ENDINGS = tuple(f"{mark}{word}{second}" for word in WORDS for mark in "._" for second in ("", "2"))
 
 
-def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Photos and their alphas."""
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    name: str
+    photo: Path
+    label: np.ndarray  # (H, W) bool
+    second: np.ndarray | None  # likewise, of another labelling
+
+
+def read_label(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of `shape`: grey, RGBA, palette; 0 and 255 or 0 and 1; of another size if only that differs."""
+    alpha = read_alpha(path)
+    if 0 < alpha.max() <= 1 / 128:  # drawn as 0 and 1
+        alpha = (alpha > 0).astype(np.float32)
+    if alpha.shape != shape:
+        aspect = (alpha.shape[0] / alpha.shape[1]) / (shape[0] / shape[1])
+        if not 0.98 < aspect < 1.02:
+            raise SystemExit(f"{path}: is {alpha.shape[1]} x {alpha.shape[0]} px, its photo {shape[1]} x {shape[0]} px")
+        alpha = np.asarray(cv2.resize(alpha, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(alpha >= 0.5)
+
+
+def is_label(path: Path) -> bool:
+    """Whether a file is the label of another beside it, and not a photo that is called so."""
+    endings = [ending for ending in LABEL_ENDINGS if path.stem.endswith(ending)]
+    if path.suffix.lower() != ".png" or not endings:
+        return False
+    stem = path.stem[: -len(max(endings, key=len))]
+    return any(
+        path.with_name(stem + suffix).is_file() for suffix in PHOTO_SUFFIXES + tuple(map(str.upper, PHOTO_SUFFIXES))
+    )
+
+
+def label_of(photo: Path, second: bool) -> Path | None:
+    """The file of a photo's (second) alpha, or None."""
+    mark = "2" if second else ""
+    folders = [photo.parent / f"{word}{s}{mark}" for word in WORDS for s in ("", "s")]
+    folders += [photo.parent.parent / folder.name for folder in folders]
+    places = [photo.with_name(f"{photo.stem}{point}{word}{mark}.png") for word in WORDS for point in "._"]
+    if not second:
+        places.append(photo.with_suffix(".png"))
+    for folder in folders:
+        places += [folder / f"{photo.stem}.png"]
+        places += [folder / f"{photo.stem}{point}{word}{mark}.png" for word in WORDS for point in "._"]
+    return next((place for place in places if place.is_file() and place != photo), None)
+
+
+def pairs(folder: Path, outlines: Path | None) -> list[Pair]:
+    """Photos and their labels, by name."""
+    given = json.loads(outlines.read_text(encoding="utf-8")) if outlines else None
+    places = [folder, *(folder / name for name in ("photos", "images") if (folder / name).is_dir())]
     found = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PHOTO_SUFFIXES or ".alpha" in path.name:
+    for path in sorted(path for place in places for path in place.iterdir()):
+        if path.suffix.lower() not in PHOTO_SUFFIXES or is_label(path):
             continue
-        for alpha in (path.with_name(f"{path.stem}.alpha.png"), path.with_suffix(".png")):
-            if alpha.is_file() and alpha != path:
-                found.append((path, alpha))
-                break
+        if given is not None:
+            if path.name not in given["first"]:
+                continue
+            shape = read_photo(path).rgb.shape[:2]
+            labels = [filled(given[which].get(path.name), shape) for which in ("first", "second")]
+        else:
+            first, second = (label_of(path, which) for which in (False, True))
+            if first is None:
+                continue
+            shape = read_photo(path).rgb.shape[:2]
+            labels = [None if place is None else read_label(place, shape) for place in (first, second)]
+        if labels[0] is None or not labels[0].any():
+            print(f"{path.name}: its label is empty; left out")
+            continue
+        found.append(Pair(path.stem, path, labels[0], labels[1]))
     return found
+
+
+def filled(polygon: list[list[float]] | None, shape: tuple[int, int]) -> np.ndarray | None:
+    """(H, W) bool: the pixels half covered or more by a polygon of (x, y) in pixels, whole numbers at their centres."""
+    if polygon is None:
+        return None
+    fine = np.zeros((shape[0] * 4, shape[1] * 4), np.uint8)
+    corners = (np.array(polygon) + 0.5) * 4 - 0.5
+    cv2.fillPoly(fine, [np.rint(corners * 256).astype(np.int32)], 255, shift=8)
+    return np.asarray(cv2.resize(fine, (shape[1], shape[0]), interpolation=cv2.INTER_AREA) >= 128)
+
+
+def face_under(label: np.ndarray, faces: list[Reconstruction]) -> Reconstruction | None:
+    """The face whose mouth and jaw the label covers best."""
+
+    def covered(face: Reconstruction) -> float:
+        lower = cv2.convexHull(np.rint(face.landmarks68[2:15, :2]).astype(np.int32))
+        jaw = cv2.fillConvexPoly(np.zeros(label.shape, np.uint8), lower, 1) > 0
+        return iou(jaw, label)
+
+    return max(faces, key=covered, default=None)
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -63,53 +158,118 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
 
 
+def answers(rgb: np.ndarray, face: Reconstruction, method: str) -> tuple[np.ndarray, float | None, float]:
+    """(H, W) bool found, the score where there is one, and the seconds of the processor."""
+    start = time.process_time()
+    if method == "network alone":
+        frame = face_frame(rgb, face, network.SIDE, network.WIDTH)
+        share, _ = network.predict(frame)
+        seconds = time.process_time() - start
+        return to_photo(share, frame.crop_from_photo, rgb.shape[:2]) >= 0.5, None, seconds
+    found = segment_mask(rgb, face, method, min_score=0.0)
+    return found.alpha >= 0.5, found.score, time.process_time() - start
+
+
+def width_of(label: np.ndarray) -> int:
+    columns = np.nonzero(label.any(axis=0))[0]
+    return int(columns[-1] - columns[0] + 1)
+
+
+def groups_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Names of photos by group: as --groups says, or the outlines, or DIR/groups.json."""
+    if options.outlines and not options.groups:
+        found = json.loads(options.outlines.read_text(encoding="utf-8")).get("groups", {})
+        return dict(found)
+    path = options.groups or options.folders[0] / "groups.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def row(title: str, overlaps: list[float], edges: list[float]) -> str:
+    values = np.array(overlaps)
+    low, high = interval(values)
+    return (
+        f"{title:<16} IoU mean {values.mean():.3f} [{low:.3f}, {high:.3f}]  worst {values.min():.3f}  below 0.88: "
+        f"{(values < 0.88).sum():>2}  boundary F at {TOLERANCE_PX:g} px {np.mean(edges):.3f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--outlines", type=Path, help="Polygons by file name, instead of alpha pictures.")
+    parser.add_argument(
+        "--groups", type=Path, help="Names by group, for a table each; DIR/groups.json where not given."
+    )
+    parser.add_argument("--least", type=int, default=80, help="Narrower masks, in pixels, are reported apart.")
+    parser.add_argument("--grey", action="store_true", help="Take the colour out of the photos first.")
     parser.add_argument("--each", action="store_true", help="Print every photo.")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    photos = pairs(options.folder)
+    for folder in options.folders:
+        if not folder.is_dir():
+            parser.error(f"{folder}: there is no such folder")
+    photos = [pair for folder in options.folders for pair in pairs(folder, options.outlines)]
     if not photos:
-        parser.error(f"{options.folder}: holds no photo with an alpha of the same stem")
+        parser.error(f"{options.folders[0]}: holds no photo with an alpha of the same stem")
     detector, reconstructor = load_detector(), load_reconstructor()
     overlaps: dict[str, list[float]] = {method: [] for method in options.methods}
     edges: dict[str, list[float]] = {method: [] for method in options.methods}
     seconds: dict[str, list[float]] = {method: [] for method in options.methods}
-    agreement = []
-    refused: dict[str, int] = dict.fromkeys(options.methods, 0)
-    for path, alpha in photos:
-        rgb, truth = read_photo(path).rgb, read_alpha(alpha) >= 0.5
-        faces, _ = find_faces(rgb, detector, reconstructor)
-        line = path.name
+    refused: dict[str, list[str]] = {method: [] for method in options.methods}
+    faceless = []
+    for pair in photos:
+        rgb = read_photo(pair.photo).rgb
+        if options.grey:
+            rgb = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+        try:
+            face = face_under(pair.label, find_faces(rgb, detector, reconstructor)[0])
+        except MasksynthError as error:
+            print(f"{pair.photo.name}: {error}")
+            face = None
+        if face is None:
+            faceless.append(pair.name)
+        line = f"{pair.photo.name:<24} {width_of(pair.label):>4} px"
         for method in options.methods:
-            found = np.zeros_like(truth)
-            if faces:
-                start = time.perf_counter()
-                answer = segment_mask(rgb, faces[0], method, min_score=0.0)
-                seconds[method].append(time.perf_counter() - start)
-                found = answer.alpha >= 0.5
-                refused[method] += answer.score < 0.5
-            overlaps[method].append(iou(found, truth))
-            edges[method].append(boundary_f(found, truth))
-            line += f"  {method} {overlaps[method][-1]:.3f}"
-        second = alpha.with_name(alpha.name.replace(".alpha.png", ".alpha2.png"))
-        if second != alpha and second.is_file():
-            agreement.append(iou(truth, read_alpha(second) >= 0.5))
+            found, score = np.zeros_like(pair.label), None
+            if face is not None:
+                found, score, spent = answers(rgb, face, method)
+                seconds[method].append(spent)
+                if score is not None and score < 0.5:
+                    refused[method].append(pair.name)
+            overlaps[method].append(iou(found, pair.label))
+            edges[method].append(boundary_f(found, pair.label))
+            line += f"  {method} {overlaps[method][-1]:.3f}" + (f" ({score:.2f})" if score is not None else "")
         if options.each:
             print(line)
-    print(f"{len(photos)} photos; a photo without a face counts as 0")
+
+    wide = np.array([width_of(pair.label) >= options.least for pair in photos])
+    chosen = {
+        f"{wide.sum()} photos with masks of {options.least} px and more": wide,
+        f"{(~wide).sum()} photos with narrower masks": ~wide,
+    }
+    for name, members in groups_of(options).items():
+        inside = np.array([pair.name in members or pair.photo.name in members for pair in photos])
+        chosen[f"{inside.sum()} photos: {name}"] = inside
+    for title, these in chosen.items():
+        if these.any():
+            print(title)
+            for method in options.methods:
+                parts = ([v for v, use in zip(of[method], these, strict=True) if use] for of in (overlaps, edges))
+                print("  " + row(method, *parts))
+    if faceless:
+        print(f"no face found, counted as 0: {', '.join(faceless)}")
     for method in options.methods:
-        values = np.array(overlaps[method])
-        low, high = interval(values)
-        print(
-            f"{method:<16} IoU mean {values.mean():.3f} [{low:.3f}, {high:.3f}]  worst {values.min():.3f}  "
-            f"boundary F at {TOLERANCE_PX:g} px {np.mean(edges[method]):.3f}  refused {refused[method]}  "
-            f"{1e3 * float(np.median(seconds[method] or [np.nan])):.0f} ms"
-        )
-    if agreement:
-        print(f"two labellings   IoU mean {np.mean(agreement):.3f} over {len(agreement)} photos")
+        if method != "network alone":
+            print(f"{method}: refused {len(refused[method])} {' '.join(refused[method])}".rstrip())
+        if seconds[method]:
+            took = 1e3 * np.array(seconds[method])
+            print(f"{method}: processor time {np.median(took):.0f} ms (least {took.min():.0f} ms)")
+    twice = [pair for pair in photos if pair.second is not None]
+    if twice:
+        agreed = [iou(pair.label, pair.second) for pair in twice if pair.second is not None]
+        near = [boundary_f(pair.label, pair.second) for pair in twice if pair.second is not None]
+        print("  " + row("two labellings", agreed, near) + f"  of {len(twice)} photos")
 
 
 if __name__ == "__main__":

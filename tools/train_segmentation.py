@@ -1,43 +1,43 @@
 """Train the segmentation network: python tools/train_segmentation.py PHOTOS... --out assets/segmentation.safetensors
 
-PHOTOS are folders of people without masks, who serve as hosts beside generated faces. Each sample is a host that wears
-a generated mask, drawn by the compositor into the square of masksynth.segment.frame, with what makes real photos hard
-laid over it: hands, hair, glasses, straps, shadows, backgrounds of the mask's colour, frames that cut the mask off,
-poor cameras. One sample in six wears none. The samples come from --seed alone; how far training gets depends on
---minutes and the processor. The file holds nothing but the weights.
+PHOTOS are folders of people without masks, who serve as hosts beside generated faces; each fifth photo is left out, so
+that refusal can be tested on it. tools/segmentation_samples.py makes a pool of samples from --seed, kept in --pool;
+training sees each many times, shifted, cut, coloured and blurred anew, and lasts --steps. The file that it writes
+holds nothing but the weights, averaged over the last steps; it is written every --every steps, so that it can be tried.
 """
 
 from __future__ import annotations
 
 import argparse
-import colorsys
-import dataclasses
+import copy
+import queue
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from safetensors.numpy import save_file
+from segmentation_samples import (
+    POOL_SIDE,
+    generated_hosts,
+    load_pool,
+    make_pool,
+    real_hosts,
+    save_pool,
+    smooth,
+    wardrobe,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from masksynth.arrays import Pose, Reconstruction
-from masksynth.compose import ComposeConfig, Composer
-from masksynth.datasets.generated import draw_view, identity, render_face
-from masksynth.detect import load_detector
-from masksynth.photos import read_photo
-from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.seeds import rng_for
-from masksynth.segment.frame import crop_matrix, face_frame
-from masksynth.segment.grabcut import bare_of
-from masksynth.segment.network import SIDE, network_input
-from masksynth.template import Template
-from masksynth.template.design import vary
-from masksynth.template.generator import generate
+from masksynth.segment.network import INPUTS, SIDE, WIDTH, planes_of
 
-CHANNELS = (16, 32, 64, 96)
-BARE_SHARE = 1 / 6
+CHANNELS = (16, 32, 64, 128)
+LEFT_OUT = 5  # each fifth photo
 
 
 class Block(nn.Sequential):
@@ -47,18 +47,27 @@ class Block(nn.Sequential):
         )
 
 
+class Narrow(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs, momentum=0.05))
+
+
 class SegmentationNet(nn.Module):
-    """A small U-Net; masksynth/segment/network.py runs the same with its norms folded in."""
+    """A small U-Net that adds where others join; masksynth/segment/network.py runs it with its norms folded in.
+
+    Works at half the input's side and below; the last layer gives four pixels for each.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         a, b, c, d = CHANNELS
-        self.stem, self.e1 = Block(5, a, 2), Block(a, a)
+        self.stem, self.e1 = Block(INPUTS, a, 2), Block(a, a)
         self.d2, self.e2 = Block(a, b, 2), Block(b, b)
         self.d3, self.e3 = Block(b, c, 2), Block(c, c)
         self.d4, self.e4, self.m4 = Block(c, d, 2), Block(d, d), Block(d, d)
-        self.u3, self.u2, self.u1 = Block(d + c, c), Block(c + b, b), Block(b + a, a)
-        self.last, self.out = Block(a + 5, 16), nn.Conv2d(16, 1, 3, 1, 1)
+        self.p3, self.p2, self.p1 = Narrow(d, c), Narrow(c, b), Narrow(b, a)
+        self.u3, self.u2, self.u1 = Block(c, c), Block(b, b), Block(a, a)
+        self.out = nn.Conv2d(a, 4, 3, 1, 1)
         self.score = nn.Linear(d, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,377 +75,198 @@ class SegmentationNet(nn.Module):
         e2 = self.e2(self.d2(e1))
         e3 = self.e3(self.d3(e2))
         e4 = self.m4(self.e4(self.d4(e3)))
-        score = self.score(e4.mean((2, 3)))[:, 0]
-        y = self.u3(torch.cat([_up(e4), e3], 1))
-        y = self.u2(torch.cat([_up(y), e2], 1))
-        y = self.u1(torch.cat([_up(y), e1], 1))
-        return self.out(self.last(torch.cat([_up(y), x], 1)))[:, 0], score
+        y = self.u3(_up(self.p3(e4)) + e3)
+        y = self.u2(_up(self.p2(y)) + e2)
+        y = self.u1(_up(self.p1(y)) + e1)
+        return F.pixel_shuffle(self.out(y), 2)[:, 0], self.score(e4.mean((2, 3)))[:, 0]
 
 
 def _up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-@dataclasses.dataclass(frozen=True)
-class Host:
-    rgb: np.ndarray
-    face: Reconstruction
+def seen_anew(
+    rng: np.random.Generator, picture: np.ndarray, label: np.ndarray, mesh: np.ndarray, side: int = SIDE
+) -> tuple[np.ndarray, ...]:
+    """(S, S, INPUTS) uint8 input, (S, S) uint8 label and where it counts: a sample of the pool, photographed anew.
+
+    The mesh stays where it is, and the picture moves under it: it sits worse on a masked face than on the bare host.
+    """
+    middle = (POOL_SIDE - 1) / 2
+    y, x = (np.mgrid[:side, :side].astype(np.float32) - (side - 1) / 2) * (SIDE / side)
+    wild = 2.5 if rng.random() < 0.2 else 1.0
+    turn, scale = rng.normal(0, 0.07 * wild), float(np.exp(rng.normal(0.0, 0.07 * wild)))
+    cos, sin = float(np.cos(turn)), float(np.sin(turn))
+    tall, lean = float(np.exp(rng.normal(0, 0.06))), rng.normal(0, 0.05)
+    xs = x + rng.normal(0, 0.05) * wild * SIDE / WIDTH
+    ys = y - rng.normal(0.065, 0.06 * wild) * SIDE / WIDTH  # found on masked faces, meshes sit too high
+    if rng.random() < 0.4:  # chins drop, masks hang: what lies below the nose is pulled down, or up
+        ys = np.where(ys > 0, ys * float(np.exp(-rng.normal(0.08, 0.15))), ys)
+    bend = rng.uniform(0, 2.5)
+    px = scale * (cos * xs - (sin * tall - lean) * ys) + bend * smooth(rng, side, 5)
+    py = scale * (sin * xs + cos * tall * ys) + bend * smooth(rng, side, 5)
+    in_photo = np.ones((side, side), bool)
+    if rng.random() < 0.5:  # the photo ends within the square: its last pixels go on
+        roll = rng.normal(0, 0.12)
+        cos, sin = float(np.cos(roll)), float(np.sin(roll))
+        ends = [rng.uniform(0.5, 1.1) if rng.random() < 0.6 else 9.0 for _ in range(4)]
+        left, right, top, bottom = (end * way * SIDE / 2 for end, way in zip(ends, (-1, 1, -1, 1), strict=True))
+        qx, qy = cos * px - sin * py, sin * px + cos * py
+        in_photo = (qx > left) & (qx < right) & (qy > top) & (qy < bottom)
+        qx, qy = np.clip(qx, left, right), np.clip(qy, top, bottom)
+        px, py = cos * qx + sin * qy, cos * qy - sin * qx
+    px, py = np.float32(px + middle), np.float32(py + middle)
+    rgb = cv2.remap(picture, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    worn = cv2.remap(label, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    in_photo &= cv2.remap(mesh[..., 3], px, py, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0
+    own = 1.5 * smooth(rng, side, 4), 1.5 * smooth(rng, side, 4)
+    mx, my = (np.float32(grid + middle + pull) for grid, pull in zip((x, y), own, strict=True))
+    surface = cv2.remap(mesh[..., :3], mx, my, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    if rng.random() < 0.5:
+        rgb, worn, in_photo, surface = (np.ascontiguousarray(part[:, ::-1]) for part in (rgb, worn, in_photo, surface))
+        surface = np.dstack([255 - surface[..., 0], surface[..., 1], surface[..., 2]])
+    rgb = camera(rng, np.ascontiguousarray(rgb))
+    u, v = surface[..., 0].astype(np.float32), surface[..., 1].astype(np.float32)
+    return planes_of(rgb, u, v, surface[..., 2] > 127, in_photo), worn * in_photo, in_photo
 
 
-def hosts(folders: list[Path], generated: int, seed: int) -> list[Host]:
-    detector, reconstructor = load_detector(), load_reconstructor()
-    pictures = [
-        read_photo(path).rgb
-        for folder in folders
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    ]
-    for k in range(generated):
-        rng = rng_for(seed, "host", k)
-        spectrum = "nir" if k % 3 == 0 else "vis"
-        view = draw_view(rng, spectrum, yaw=50.0, pitch=18.0, roll=12.0)
-        pixels = render_face(identity(seed, 5000 + k), view, spectrum, (360, 360)).pixels
-        pictures.append(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2))
-    found = []
-    for rgb in pictures:
-        faces, _ = find_faces(rgb, detector, reconstructor)
-        found += [Host(rgb, face) for face in faces[:2] if face.interocular > 25]
-    return found
-
-
-def wardrobe(count: int, seed: int) -> list[Template]:
-    """Generated masks of every kind, half of them in colours of the whole gamut."""
-    masks = []
-    for k in range(count):
-        rng = rng_for(seed, "mask", k)
-        design = vary(seed, "segmentation", k)
-        if rng.random() < 0.5:
-            colours = []
-            for _ in range(2):
-                rgb = colorsys.hsv_to_rgb(rng.random(), rng.random() ** 1.5, rng.uniform(0.05, 1))
-                colours.append("#" + "".join(f"{round(255 * c):02x}" for c in rgb))
-            design = dataclasses.replace(design, colour=colours[0], second=colours[1])
-        width = float(rng.uniform(0.85, 1.2))
-        masks.append(generate(dataclasses.replace(design, size=256, width=width)))
-    return masks
-
-
-def sample(rng: np.random.Generator, host: Host, mask: Template | None, composer: Composer) -> tuple[np.ndarray, ...]:
-    """(side, side, 5) uint8 input, (side, side) uint8 label, (side, side) uint8 where the label counts."""
-    side = SIDE
-    nir = bool(rng.random() < 0.25)
-    guess = shaken(rng, host.face)  # the mesh sits less well on a masked face than it does on the bare host
-    matrix = crop_matrix(guess, side)
-    photo = host.rgb
-    scale = float(np.hypot(*matrix[:, 0]))
-    if scale < 0.7:
-        photo = cv2.GaussianBlur(photo, (0, 0), 0.4 / scale)
-    crop = cv2.warpAffine(photo, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    if nir:
-        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    label = np.zeros((side, side), np.float32)
-    if mask is not None:
-        composer.look(crop, host.face.position_map, "nir" if nir else "vis", frame=matrix)
-        image, alpha = crop.copy(), np.zeros((side, side), np.uint8)
-        composer.wear(mask, image, alpha, np.zeros((side, side), bool))
-        crop, label = image, alpha.astype(np.float32) / 255
-    rgb = (crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, 2)).astype(np.float32) / 255
-    if rng.random() < 0.6:
-        rgb, label = bent(rng, rgb, label)
-    seen = face_frame(host.rgb, guess, side)
-    skin = rgb[bare_of(seen)] if bare_of(seen).sum() > 20 else rgb.reshape(-1, 3)
-    skin = np.median(skin, axis=0)
-    colour = np.median(rgb[label > 0.9], axis=0) if (label > 0.9).any() else rng.random(3)
-
-    if mask is not None and rng.random() < 0.5:
-        straps(rng, rgb, label, host.face, matrix, colour)
-    if rng.random() < 0.30:
-        behind(rng, rgb, label, seen, colour)
-    if rng.random() < 0.18:
-        hand(rng, rgb, label, skin)
+def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Cast shadows, exposure, colours or none, blur, low resolution, noise, JPEG, in (S, S, 3) uint8."""
+    side = len(picture)
+    rgb = picture.astype(np.float32) / np.float32(255)
     if rng.random() < 0.2:
-        hair(rng, rgb, label)
+        angle, soft = rng.uniform(0, 2 * np.pi), rng.choice([0.01, 0.05, 0.4])
+        y, x = np.mgrid[:side, :side].astype(np.float32) / side - 0.5
+        away = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(-0.3, 0.3) + 0.01 * smooth(rng, side, 6)
+        rgb *= (1 - rng.uniform(0.1, 0.6) * np.clip(0.5 + away / float(soft), 0, 1))[..., None].astype(np.float32)
     if rng.random() < 0.2:
-        glasses(rng, rgb, label, host.face, matrix)
+        mix = np.tile(rng.dirichlet([2.0, 2.0, 1.0]), (3, 1))
+        gains = np.ones(3)
+    else:
+        mix = np.tile([0.299, 0.587, 0.114], (3, 1))
+        mix += float(np.exp(rng.normal(-0.05, 0.3))) * (np.eye(3) - mix)
+        gains = np.exp(rng.normal(0, 0.06, 3))
+    rgb = np.clip(cv2.transform(rgb, mix.astype(np.float32)), 0, 1)
+    gains = gains * np.exp(rng.normal(0.06, 0.15))
+    lift = rng.uniform(0, 0.12) if rng.random() < 0.15 else 0.0  # haze
+    curve = (np.arange(1024) / 1023) ** float(np.exp(rng.normal(0, 0.15)))
+    curves = np.clip(lift + (1 - lift) * curve[:, None] * gains, 0, 1).astype(np.float32)
+    steps = np.rint(rgb * 1023).astype(np.int32)
+    rgb = np.dstack([curves[:, k][steps[..., k]] for k in range(3)])
     if rng.random() < 0.3:
-        shadow(rng, rgb)
-    valid = frame_cut(rng, rgb) * seen.in_photo
-    rgb = camera(rng, rgb)
-    if nir:
-        rgb = np.repeat(rgb.mean(axis=2, keepdims=True), 3, 2)
-    planes = network_input(np.rint(rgb * 255).astype(np.uint8), seen.u, seen.v, seen.on_face, valid > 0)
-    return planes, np.rint(label * 255).astype(np.uint8), (valid * 255).astype(np.uint8)
+        low = int(side * rng.uniform(0.35, 0.9))
+        rgb = cv2.resize(cv2.resize(rgb, (low, low), interpolation=cv2.INTER_AREA), (side, side))
+    if rng.random() < 0.25:
+        rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.5))
+    if rng.random() < 0.6:
+        rgb = rgb + np.float32(rng.uniform(0, 0.025)) * rng.standard_normal(rgb.shape, np.float32)
+    out = np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        ok, data = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
+        assert ok
+        out = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return out
 
 
-def shaken(rng: np.random.Generator, face: Reconstruction) -> Reconstruction:
-    """The face as a less lucky reconstruction would have it: moved, turned and scaled a little."""
-    between = face.interocular
-    turn = np.radians(rng.normal(0, 4))
-    scale = float(np.exp(rng.normal(0, 0.06)))
-    middle = face.landmarks68[[36, 45], :2].mean(0) + np.array([0, 0.5 * between])
-    linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    offset = middle - linear @ middle + rng.normal(0, 0.035, 2) * between
-    matrix = np.concatenate([linear, offset[:, None]], axis=1)
-    landmarks = face.landmarks68.astype(np.float64).copy()
-    landmarks[:, :2] = landmarks[:, :2] @ linear.T + offset
-    landmarks[:, 2] *= scale
-    return dataclasses.replace(
-        face,
-        position_map=face.position_map.moved(matrix),
-        landmarks68=landmarks.astype(np.float32),
-        pose=Pose(face.pose.yaw, face.pose.pitch, face.pose.roll + turn),
+def batches(pool: tuple[np.ndarray, ...], side: int, steps: int, batch: int, seed: int) -> Iterator[tuple[Tensor, ...]]:
+    """Batches of step 0, 1, …, each of (seed, step) alone, made ahead by a thread."""
+    pictures, labels, meshes, masked = pool
+    held = holdout(pool)
+    ready: queue.Queue[tuple[np.ndarray, ...]] = queue.Queue(4)
+
+    def make() -> None:
+        for step in range(steps):
+            rng = rng_for(seed, "batch", side, step)
+            chosen = held + rng.integers(0, len(pictures) - held, batch)
+            parts = zip(*(seen_anew(rng, pictures[k], labels[k], meshes[k], side) for k in chosen), strict=True)
+            ready.put((*(np.stack(part) for part in parts), masked[chosen]))
+
+    threading.Thread(target=make, daemon=True).start()
+    for _ in range(steps):
+        yield tensors(*ready.get())
+
+
+def holdout(pool: tuple[np.ndarray, ...]) -> int:
+    return min(len(pool[0]) // 4, 128)
+
+
+def tensors(planes: np.ndarray, label: np.ndarray, counts: np.ndarray, masked: np.ndarray) -> tuple[Tensor, ...]:
+    x = torch.from_numpy(planes).permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
+    return (
+        x,
+        torch.from_numpy(label).float() / 255,
+        torch.from_numpy(counts).float(),
+        torch.from_numpy(np.array(masked)),
     )
 
 
-def bent(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Face and mask pulled about smoothly: masks stand off, sag and reach farther than any outline drawn by rule."""
-    side = len(label)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    pull = [cv2.GaussianBlur(rng.standard_normal((side, side)).astype(np.float32), (0, 0), s) for s in (14, 14)]
-    strength = rng.uniform(1.0, 4.5)
-    dx, dy = (strength * field / max(float(field.std()), 1e-9) for field in pull)
-    if (label > 0.5).sum() > 200:  # wider or narrower about its middle, most at its own height
-        rows, columns = np.nonzero(label > 0.5)
-        near = np.exp(-(((y - rows.mean()) / (0.8 * np.ptp(rows) + 1)) ** 2))
-        dx = dx + (x - columns.mean()) * near * rng.normal(0, 0.07)
-    from_x, from_y = np.float32(x + dx), np.float32(y + dy)
-    rgb = cv2.remap(rgb, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    label = cv2.remap(label, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return rgb, label
-
-
-def lay(rgb: np.ndarray, label: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> None:
-    """Something opaque over the picture that is no mask."""
-    rgb += cover[..., None] * (colour - rgb)
-    label *= 1 - cover
-
-
-def line_cover(side: int, points: np.ndarray, width: float) -> np.ndarray:
-    canvas = np.zeros((side * 4, side * 4), np.uint8)
-    corners = np.rint((points * 4 + 1.5) * 16).astype(np.int32)
-    cv2.polylines(canvas, [corners], False, 255, max(1, round(width * 4)), cv2.LINE_8, 4)
-    return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-
-
-def straps(
-    rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, face: Reconstruction, matrix: np.ndarray, colour
-) -> None:
-    """Loops from the sides of the mask to the ears: seen, but not mask."""
-    worn = label > 0.5
-    if worn.sum() < 100:
-        return
-    rows = np.nonzero(worn.any(axis=1))[0]
-    colour = colour if rng.random() < 0.4 else np.full(3, rng.choice([0.95, 0.85, 0.1]))
-    width = rng.uniform(0.8, 3.0)
-    cover = np.zeros_like(label)
-    for ear_u in (8, 247):
-        for share, ear_v in ((0.15, 78), (0.6, 118)):
-            row = rows[int(share * (len(rows) - 1))]
-            columns = np.nonzero(worn[row])[0]
-            if not len(columns):
-                continue
-            x = columns[0] if ear_u < 128 else columns[-1]
-            ear = matrix @ np.append(face.position_map.positions[ear_v, ear_u, :2], 1.0)
-            middle = (np.array([x, row]) + ear) / 2 + rng.normal(0, 2, 2)
-            cover = np.maximum(cover, line_cover(len(label), np.array([[x, row], middle, ear]), width))
-    cover *= label < 0.5
-    rgb += cover[..., None] * (np.clip(colour * rng.uniform(0.8, 1.1), 0, 1) - rgb)
-
-
-def behind(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, seen, colour: np.ndarray) -> None:
-    """Clothes and background of nearly the mask's colour, up to the jaw."""
-    side = len(label)
-    y, x = np.mgrid[:side, :side] / side
-    off = np.clip((seen.from_face - 0.01) / 0.03, 0, 1)
-    if rng.random() < 0.5:
-        off = np.maximum(off, np.clip((seen.v - 232) / 8, 0, 1) * (y > 0.5))
-    below = np.clip((y - rng.uniform(-0.2, 0.75)) / rng.uniform(0.02, 0.2), 0, 1)
-    tint = np.clip(colour * rng.uniform(0.75, 1.25) + rng.normal(0, 0.04, 3), 0, 1)
-    wave = 1 + 0.12 * np.sin(x * rng.uniform(5, 60) + y * rng.uniform(5, 60) + rng.uniform(0, 6))
-    cover = (off * below * (1 - label)).astype(np.float32) * rng.uniform(0.8, 1.0)
-    rgb += cover[..., None] * (np.clip(tint * wave[..., None], 0, 1).astype(np.float32) - rgb)
-
-
-def hand(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, skin: np.ndarray) -> None:
-    """Fingers, side by side, from below or from a side."""
-    side = len(label)
-    angle = rng.uniform(-0.2, np.pi + 0.2)  # from the right, below, the left
-    direction = np.array([np.cos(angle), np.sin(angle)])
-    across = np.array([-direction[1], direction[0]])
-    tip = np.array([rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.85)]) * side
-    width = rng.uniform(0.055, 0.085) * side
-    y, x = np.mgrid[:side, :side]
-    for k in range(int(rng.integers(1, 5))):
-        start = tip + across * width * 0.95 * k + direction * rng.uniform(0, 0.08) * side
-        bend = start + direction * side * 0.25 + across * rng.normal(0, 0.02) * side
-        end = bend + direction * side * 0.8 + across * rng.normal(0, 0.05) * side
-        cover = line_cover(side, np.array([start, bend, end]), width)
-        reach = ((x - start[0]) * across[0] + (y - start[1]) * across[1]) / width
-        shade = np.clip(1.04 - 0.35 * reach**2, 0.6, 1.1) * rng.uniform(0.9, 1.1)
-        edge = np.clip(cv2.GaussianBlur(cover, (0, 0), 2.0) - cover, 0, 1)
-        rgb *= (1 - 0.5 * edge)[..., None]
-        lay(rgb, label, cover, np.clip(skin * shade[..., None], 0, 1).astype(np.float32))
-
-
-def hair(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray) -> None:
-    side = len(label)
-    colour = np.clip(np.array([0.12, 0.09, 0.07]) * rng.uniform(0.3, 5) + rng.normal(0, 0.02, 3), 0, 1)
-    left = rng.random() < 0.5
-    for _ in range(int(rng.integers(1, 14))):
-        x = rng.uniform(0.0, 0.45) * side
-        x = x if left else side - x
-        steps = np.linspace(0, 1, 8)
-        way = np.stack(
-            [x + side * (rng.normal(0, 0.12) * steps + rng.normal(0, 0.1) * steps**2), steps * side * 1.1], 1
-        )
-        thick = rng.uniform(6, 16) if rng.random() < 0.15 else rng.uniform(0.4, 1.5)
-        lay(rgb, label, line_cover(side, way, thick), (colour * rng.uniform(0.8, 1.3)).clip(0, 1).astype(np.float32))
-
-
-def glasses(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, face: Reconstruction, matrix) -> None:
-    side = len(label)
-    colour = np.array(rng.choice([0.05, 0.15, 0.6]) * np.ones(3), np.float32)
-    scale = side / 2.3
-    turn = np.linspace(0, 2 * np.pi, 24)
-    centres = [matrix @ np.append(face.landmarks68[k, :2].mean(0), 1.0) for k in (slice(36, 42), slice(42, 48))]
-    low = rng.uniform(0, 0.08) * scale
-    for centre in centres:
-        ring = (
-            centre
-            + np.stack([0.27 * np.cos(turn), rng.uniform(0.17, 0.25) * np.sin(turn)], 1) * scale
-            + np.array([0, low])
-        )
-        lay(rgb, label, line_cover(side, ring, rng.uniform(1, 3)), colour)
-
-
-def shadow(rng: np.random.Generator, rgb: np.ndarray) -> None:
-    side = len(rgb)
-    y, x = (np.mgrid[:side, :side] - side / 2) / side
-    angle = rng.uniform(0, 2 * np.pi)
-    distance = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(-0.3, 0.3)
-    soft = rng.choice([0.01, 0.05, 0.4])
-    rgb *= (1 - rng.uniform(0.1, 0.65) * np.clip(0.5 + distance / soft, 0, 1))[..., None].astype(np.float32)
-
-
-def frame_cut(rng: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
-    """The photo ends within the square: its last pixels go on, as `face_frame` has it."""
-    side = len(rgb)
-    valid = np.ones((side, side), np.float32)
-    if rng.random() < 0.45:
-        left, right, top, bottom = 0, side, 0, side
-        if rng.random() < 0.5:
-            left = int(rng.uniform(0, 0.25) * side)
-        if rng.random() < 0.5:
-            right = side - int(rng.uniform(0, 0.25) * side)
-        if rng.random() < 0.7:
-            bottom = side - int(rng.uniform(0, 0.4) * side)
-        turn = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.normal(0, 6)), 1.0)
-        back = cv2.invertAffineTransform(turn)
-        turned = cv2.warpAffine(rgb, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)[top:bottom, left:right]
-        turned = cv2.copyMakeBorder(turned, top, side - bottom, left, side - right, cv2.BORDER_REPLICATE)
-        box = np.zeros((side, side), np.float32)
-        box[top:bottom, left:right] = 1
-        valid = cv2.warpAffine(box, back, (side, side), flags=cv2.INTER_NEAREST)
-        outside = cv2.warpAffine(turned, back, (side, side), borderMode=cv2.BORDER_REPLICATE)
-        rgb[valid < 0.5] = outside[valid < 0.5]
-    return (valid > 0.5).astype(np.float32)
-
-
-def camera(rng: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
-    """Colour cast, exposure, blur, low resolution, noise, JPEG."""
-    rgb = np.clip(rgb, 0, 1)
-    gamma = np.exp(rng.normal(0, 0.25))
-    rgb = rgb**gamma * np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.06, 3))
-    side = len(rgb)
-    if rng.random() < 0.35:
-        low = int(side * rng.uniform(0.35, 0.9))
-        rgb = cv2.resize(cv2.resize(rgb.astype(np.float32), (low, low), interpolation=cv2.INTER_AREA), (side, side))
-    if rng.random() < 0.3:
-        rgb = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), rng.uniform(0.4, 1.6))
-    rgb = np.clip(rgb + rng.normal(0, rng.uniform(0, 0.025), rgb.shape), 0, 1)
-    if rng.random() < 0.5:
-        ok, data = cv2.imencode(".jpg", np.rint(rgb * 255).astype(np.uint8), [1, int(rng.integers(25, 90))])
-        assert ok
-        rgb = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
-    return rgb.astype(np.float32)
-
-
-def make_samples(count: int, people: list[Host], masks: list[Template], seed: int) -> tuple[np.ndarray, ...]:
-    inputs = np.zeros((count, SIDE, SIDE, 5), np.uint8)
-    labels = np.zeros((count, SIDE, SIDE), np.uint8)
-    counts = np.zeros((count, SIDE, SIDE), np.uint8)
-    masked = np.zeros(count, np.float32)
-    composer = Composer(ComposeConfig())
-    for k in range(count):
-        rng = rng_for(seed, "sample", k)
-        host = people[int(rng.integers(len(people)))]
-        mask = None if rng.random() < BARE_SHARE else masks[int(rng.integers(len(masks)))]
-        inputs[k], labels[k], counts[k] = sample(rng, host, mask, composer)
-        masked[k] = mask is not None
-        if k % 1000 == 999:
-            print(f"{k + 1} samples", flush=True)
-    return inputs, labels, counts, masked
-
-
 def loss_of(logit: Tensor, score: Tensor, label: Tensor, counts: Tensor, masked: Tensor) -> Tensor:
+    """Cross-entropy, three times as strong within two pixels of an edge, and Dice; and whether there is a mask."""
+    near = F.avg_pool2d(label[:, None], 5, 1, 2)[:, 0]
+    weight = counts * (1 + 2 * ((near > 0.02) & (near < 0.98)))
     bce = F.binary_cross_entropy_with_logits(logit, label, reduction="none")
-    bce = (bce * counts).sum() / counts.sum()
+    bce = (bce * weight).sum() / weight.sum()
     p = torch.sigmoid(logit) * counts
     both, either = (p * label).sum((1, 2)), (p + label * counts).sum((1, 2))
     dice = ((1 - (2 * both + 50) / (either + 50)) * masked).sum() / masked.sum().clamp(min=1)
     return bce + 0.5 * dice + 0.1 * F.binary_cross_entropy_with_logits(score, masked)
 
 
-def train(data: tuple[np.ndarray, ...], minutes: float, seed: int, batch: int = 24) -> SegmentationNet:
-    torch.manual_seed(seed)
-    inputs, labels, counts, masked = data
-    held = max(batch, len(inputs) // 25)
+def train(pool: tuple[np.ndarray, ...], options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
     net = SegmentationNet().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
-    rng = rng_for(seed, "order")
-    start, step, running = time.monotonic(), 0, 0.0
+    if options.start:
+        net.load_state_dict(torch.load(options.start, weights_only=True))
+    mean = copy.deepcopy(net)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-3)
+    steps = options.steps
+    start, running = time.monotonic(), 0.0
     net.train()
-    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
+    ends = min(options.stop or steps, steps)
+    for step, (x, label, counts, masked) in enumerate(batches(pool, options.side, ends, options.batch, options.seed)):
+        rate = options.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * share))
-        chosen = held + rng.integers(0, len(inputs) - held, batch)
-        x = torch.from_numpy(inputs[chosen]).permute(0, 3, 1, 2).float() / 255
-        y, c = (torch.from_numpy(part[chosen]).float() / 255 for part in (labels, counts))
-        if rng.random() < 0.5:
-            x, y, c = x.flip(3), y.flip(2), c.flip(2)
-        gain = torch.from_numpy(np.exp(rng.normal(0, 0.1, (batch, 3, 1, 1))).astype(np.float32))
-        x = torch.cat([(x[:, :3] * gain).clamp(0, 1), x[:, 3:]], 1)
-        if rng.random() < 0.15:
-            x = torch.cat([x[:, :3].mean(1, keepdim=True).expand(-1, 3, -1, -1), x[:, 3:]], 1)
-        logit, score = net(x.contiguous(memory_format=torch.channels_last))
-        loss = loss_of(logit, score, y, c, torch.from_numpy(masked[chosen]))
+            group["lr"] = rate
+        loss = loss_of(*net(x), label, counts, masked)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         running += float(loss.detach())
-        step += 1
-        if step % 100 == 0:
-            print(f"{(time.monotonic() - start) / 60:5.1f} min  step {step}  loss {running / 100:.4f}", flush=True)
+        with torch.no_grad():
+            keep = min(0.998, (step + 1) / (step + 10))
+            for theirs, ours in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
+                if theirs.dtype.is_floating_point:
+                    theirs.lerp_(ours, 1 - keep)
+        if step % 100 == 99:
+            print(f"{(time.monotonic() - start) / 60:5.1f} min  step {step + 1}  loss {running / 100:.4f}", flush=True)
             running = 0.0
-    net.eval()
+        if step % options.every == options.every - 1 or step == ends - 1:
+            mean.eval()
+            print(f"held out: mean IoU {held_out(mean, pool, options):.4f}", flush=True)
+            partial = options.out.with_suffix(".partial")
+            save_file(folded(mean), partial)
+            partial.replace(options.out)
+            torch.save(mean.state_dict(), options.out.with_suffix(".pt"))
+
+
+def held_out(net: SegmentationNet, pool: tuple[np.ndarray, ...], options: argparse.Namespace) -> float:
+    """Mean IoU over the masked samples of the pool that training does not see."""
     overlaps = []
     with torch.no_grad():
-        for k in range(0, held, batch):
-            x = torch.from_numpy(inputs[k : k + batch]).permute(0, 3, 1, 2).float() / 255
-            found = (net(x)[0] > 0).numpy() & (counts[k : k + batch] > 0)
-            truth = (labels[k : k + batch] > 127) & (counts[k : k + batch] > 0)
-            for a, b in zip(found, truth, strict=True):
-                if b.any():
-                    overlaps.append((a & b).sum() / (a | b).sum())
-    print(f"held out: mean IoU {np.mean(overlaps):.4f} over {len(overlaps)} samples, {step} steps of {batch}")
-    return net
+        for k in range(holdout(pool)):
+            rng = rng_for(options.seed, "held out", k)
+            planes, label, counts = seen_anew(rng, *(part[k] for part in pool[:3]), options.side)
+            x, *_ = tensors(planes[None], label[None], counts[None], pool[3][k : k + 1])
+            found, truth = (net(x)[0][0] > 0).numpy() & counts, label > 127
+            if truth.any():
+                overlaps.append((found & truth).sum() / (found | truth).sum())
+    return float(np.mean(overlaps))
 
 
 def folded(net: SegmentationNet) -> dict[str, np.ndarray]:
     """Weights and biases with the norms folded in, 16-bit."""
     state = {name: value.detach().numpy().astype(np.float64) for name, value in net.state_dict().items()}
-    out = {"out.weight": state["out.weight"], "out.bias": state["out.bias"]}
-    out |= {"score.weight": state["score.weight"], "score.bias": state["score.bias"]}
+    out = {name: state[name] for name in ("out.weight", "out.bias", "score.weight", "score.bias")}
     for name in sorted({key.split(".")[0] for key in state} - {"out", "score"}):
         gain = state[f"{name}.1.weight"] / np.sqrt(state[f"{name}.1.running_var"] + 1e-5)
         out[f"{name}.weight"] = state[f"{name}.0.weight"] * gain[:, None, None, None]
@@ -444,31 +274,48 @@ def folded(net: SegmentationNet) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value.astype(np.float16)) for name, value in out.items()}
 
 
+def sheet(pool: tuple[np.ndarray, ...], seed: int) -> np.ndarray:
+    """Samples as the network sees them, outlined."""
+    tiles = []
+    for k in range(96):
+        planes, label, _ = seen_anew(rng_for(seed, "look", k), *(part[k % len(part)] for part in pool[:3]))
+        tile = np.ascontiguousarray(planes[..., :3])
+        contours, _ = cv2.findContours((label > 127).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        tiles.append(np.vstack([tile, cv2.drawContours(tile.copy(), contours, -1, (255, 0, 0), 1)]))
+    return np.vstack([np.hstack(tiles[k : k + 12]) for k in range(0, 96, 12)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path, nargs="*")
+    parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--samples", type=int, default=6000)
-    parser.add_argument("--masks", type=int, default=300)
-    parser.add_argument("--generated", type=int, default=120)
+    parser.add_argument("--pool", type=Path, required=True, help="Folder of the pool; made where it is not there.")
+    parser.add_argument("--start", type=Path, help="The .pt file beside the weights of a training before this one.")
+    parser.add_argument("--side", type=int, default=SIDE, help="Of the squares; smaller ones take less time.")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--stop", type=int, help="Stop after this many of the steps, the rate still high.")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=3e-3, help="The highest learning rate.")
+    parser.add_argument("--every", type=int, default=500, help="Steps between two files.")
+    parser.add_argument("--samples", type=int, default=9000)
+    parser.add_argument("--masks", type=int, default=500)
+    parser.add_argument("--generated", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--look", type=Path, help="Write a sheet of samples here and stop.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    people = hosts(options.photos, options.generated, options.seed)
-    masks = wardrobe(options.masks, options.seed)
-    print(f"{len(people)} hosts, {len(masks)} masks", flush=True)
-    data = make_samples(96 if options.look else options.samples, people, masks, options.seed)
+    if not options.pool.is_dir():
+        real = real_hosts(options.photos, LEFT_OUT)
+        people = real + generated_hosts(options.generated, options.seed)
+        masks = wardrobe(options.masks, real, options.seed)
+        print(f"{len(people)} hosts, {len(masks)} masks", flush=True)
+        save_pool(options.pool, make_pool(options.samples, people, len(real), masks, options.seed))
+    pool = load_pool(options.pool)
     if options.look:
-        rows = [np.hstack([np.hstack(data[0][k : k + 12, ..., :3])]) for k in range(0, 96, 12)]
-        alphas = [np.hstack(np.repeat(data[1][k : k + 12, ..., None], 3, 3)) for k in range(0, 96, 12)]
-        sheet = np.vstack([part for pair in zip(rows, alphas, strict=True) for part in pair])
-        cv2.imwrite(str(options.look), sheet[..., ::-1])
+        cv2.imwrite(str(options.look), sheet(pool, options.seed)[..., ::-1])
         return
-    weights = folded(train(data, options.minutes, options.seed))
-    save_file(weights, options.out)
+    train(pool, options)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

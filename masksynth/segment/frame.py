@@ -27,6 +27,7 @@ class FaceFrame:
     u: npt.NDArray[np.float32]  # (S, S) the texel it sees, in the 256 layout; outside the surface that of the nearest
     v: npt.NDArray[np.float32]  # (S, S)
     from_face: npt.NDArray[np.float32]  # (S, S) distance to the nearest pixel on the face, in interocular distances
+    width: float = WIDTH  # of the square, in interocular distances
 
     @property
     def side(self) -> int:
@@ -34,12 +35,12 @@ class FaceFrame:
 
     @property
     def pixels_per_interocular(self) -> float:
-        return self.side / WIDTH
+        return self.side / self.width
 
 
-def face_frame(photo_rgb: Photo8, reconstruction: Reconstruction, side: int) -> FaceFrame:
-    """The square of `side` pixels for one face of a photo."""
-    matrix = crop_matrix(reconstruction, side)
+def face_frame(photo_rgb: Photo8, reconstruction: Reconstruction, side: int, width: float = WIDTH) -> FaceFrame:
+    """The square of `side` pixels for one face of a photo, `width` interocular distances across."""
+    matrix = crop_matrix(reconstruction, side, width)
     rgb, inside = square(photo_rgb, matrix, side)
     surface = reconstruction.position_map.moved(matrix)
     triangles = grid_triangles(surface.validity, step=2)
@@ -62,7 +63,8 @@ def face_frame(photo_rgb: Photo8, reconstruction: Reconstruction, side: int) -> 
         on_face=on_face,
         u=nearest[..., 0],
         v=nearest[..., 1],
-        from_face=(distance * WIDTH / side).astype(np.float32),
+        from_face=(distance * width / side).astype(np.float32),
+        width=width,
     )
 
 
@@ -73,15 +75,15 @@ def square(photo_rgb: Photo8, matrix: Matrix, side: int) -> tuple[Photo8, npt.ND
     return _warped(photo_rgb, matrix, side, shrink), inside > 0
 
 
-def crop_matrix(reconstruction: Reconstruction, side: int) -> Matrix:
-    """(2, 3) similarity from the photo to the square: roll undone, the throat below, `WIDTH` across."""
+def crop_matrix(reconstruction: Reconstruction, side: int, width: float = WIDTH) -> Matrix:
+    """(2, 3) similarity from the photo to the square: roll undone, the throat below, `width` across."""
     head = head_frame(reconstruction.landmarks68)
     centre = head.apply(np.array([CENTRE]))[0, :2]
     right = head.rotation[:2, 0]
     down = head.rotation[:2, 1]
     # The down axis hardly shortens when the face turns aside, the right axis hardly when it nods: use both.
     direction = complex(*right) + complex(*down) * -1j
-    turn = np.exp(-1j * np.angle(direction)) * side / (WIDTH * head.scale)
+    turn = np.exp(-1j * np.angle(direction)) * side / (width * head.scale)
     linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     return np.concatenate([linear, ((side - 1) / 2 - linear @ centre)[:, None]], axis=1)
 

@@ -16,7 +16,6 @@ from masksynth.segment.frame import FaceFrame
 ROUNDS = 5
 CORE_UV = (127.5, 150.0, 30.0, 26.0)  # centre and radii of what every mask covers: the mouth
 LIKELY = 0.5  # of the prior: above it a pixel is probably mask
-SURE = 0.9  # of the network's answer: above it a pixel is mask
 FAR = 0.30  # interocular distances off the face beyond which nothing is mask
 
 
@@ -43,20 +42,14 @@ def bare_of(frame: FaceFrame) -> npt.NDArray[np.bool_]:
     return frame.on_face & frame.in_photo & (under_eye | brow)
 
 
-def grabcut(frame: FaceFrame, share: npt.NDArray[np.floating] | None = None) -> npt.NDArray[np.bool_]:
-    """(S, S): the mask's pixels as GrabCut sees them.
-
-    Where given, `share` (S, S) is the network's probability of mask: it adds to what is likely and what is sure.
-    """
+def grabcut(frame: FaceFrame) -> npt.NDArray[np.bool_]:
+    """(S, S): the mask's pixels as GrabCut sees them."""
     prior = mask_prior(frame.u, frame.v)
     labels = np.where(prior > LIKELY, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     off = ~frame.on_face
     labels[off & (frame.from_face > 0.06)] = cv2.GC_PR_BGD
     labels[off & (frame.from_face > FAR)] = cv2.GC_BGD
     labels[(frame.v < 60) | (frame.on_face & (prior < 0.02) & (frame.v < 100))] = cv2.GC_BGD
-    if share is not None:
-        labels[(share > LIKELY) & (labels != cv2.GC_BGD)] = cv2.GC_PR_FGD
-        labels[share > SURE] = cv2.GC_FGD
     labels[core_of(frame)] = cv2.GC_FGD
     labels[~frame.in_photo] = cv2.GC_BGD
     if not (labels == cv2.GC_FGD).any() or not (labels == cv2.GC_BGD).any():

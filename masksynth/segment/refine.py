@@ -12,6 +12,14 @@ STRAP_WIDTH = 0.055  # in interocular distances: what is thinner is a strap, a l
 LARGEST_HOLE = (0.012, 0.09)  # squared interocular distances; anywhere, and around the mouth where valves are
 EDGE_RADIUS = 0.030  # within this of the rough edge the photo decides
 EDGE_EPSILON = 2.5e-4  # of the guided filter, for a guide in [0, 1]
+UNSURE = 0.04  # interocular distances about the network's edge within which colours are asked
+NEARBY = 0.20  # standard deviation of the neighbourhood that a pixel's colour is compared with
+TRUST_IN_COLOUR = 0.5  # of the logarithm of the colours' likelihood ratio
+MOST_BY_COLOUR = 6.0  # and of that at most this much
+EDGE_BLUR = 0.006  # standard deviation of the soft edge, in interocular distances
+COLOUR_NOISE = 16.0  # added to the variance of each of L, a, b, 8-bit
+STATISTICS_SIDE = 192  # means and variances of neighbourhoods are taken in a square this small
+SMALLEST_PIECE = 0.02  # squared interocular distances: a hand may cut a mask in two, what is smaller is a leak
 
 
 def cleaned(
@@ -43,6 +51,66 @@ def cleaned(
         if k not in border and stats[k, cv2.CC_STAT_AREA] < largest * pixels_per_interocular**2:
             piece[hole] = 1
     return piece > 0
+
+
+def pieces(share: npt.NDArray[np.floating], pixels_per_interocular: float) -> npt.NDArray[np.float32]:
+    """The network's answer (S, S) without small islands, and without holes as small as a print's."""
+    kept = np.asarray(share, np.float32).copy()
+    for inside, smallest, value in ((True, SMALLEST_PIECE, 0.0), (False, LARGEST_HOLE[0], 1.0)):
+        region = (kept > 0.5) == inside
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=4)
+        areas = stats[:, cv2.CC_STAT_AREA]
+        small = areas < smallest * pixels_per_interocular**2
+        if inside and count > 1:
+            small[1 + int(areas[1:].argmax())] = False  # the largest stays, however small
+        else:
+            rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+            small[np.unique(rim)] = False  # not within the mask
+        small[0] = False
+        kept[small[labels]] = value
+    return kept
+
+
+def edge_by_colour(
+    share: npt.NDArray[np.floating], rgb: Photo8, in_photo: npt.NDArray[np.bool_], pixels_per_interocular: float
+) -> npt.NDArray[np.float32]:
+    """Probabilities of mask (S, S) that agree with the colours near by: each side of the edge has its own.
+
+    Within `UNSURE` of where `share` passes 0.5, the colour of a pixel is held against those of the mask and of what is
+    not mask in its neighbourhood, each a normal distribution in L, a, b, and the log of their ratio is added to
+    that of the network; farther off, its answer stands. As GrabCut weighs colours, but by place: what a mask looks
+    like at one edge says little of another in its shadow.
+    """
+    side = len(share)
+    radius = max(1, round(UNSURE * pixels_per_interocular))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    hard = np.pad((share > 0.5).astype(np.uint8), radius, mode="edge")
+    inner = cv2.erode(hard, kernel)[radius:-radius, radius:-radius] > 0
+    outer = cv2.dilate(hard, kernel)[radius:-radius, radius:-radius] == 0
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    small = min(side, STATISTICS_SIDE)
+    sigma = NEARBY * pixels_per_interocular * small / side
+    likelihood = [np.zeros(share.shape, np.float32)] * 2
+    for k, sure in enumerate((inner & in_photo, outer & in_photo)):
+        weight = sure.astype(np.float32)[..., None]
+        sums = [np.dstack([weight, lab * weight]), lab * lab * weight]
+        if small < side:
+            sums = [cv2.resize(part, (small, small), interpolation=cv2.INTER_AREA) for part in sums]
+        first, second = (cv2.GaussianBlur(part, (0, 0), sigma) for part in sums)
+        count = first[..., :1] + np.float32(1e-6)
+        mean = first[..., 1:] / count
+        variance = np.maximum(second / count - mean * mean, 0) + np.float32(COLOUR_NOISE)
+        if small < side:
+            mean, variance = (
+                cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR) for part in (mean, variance)
+            )
+        likelihood[k] = -0.5 * ((lab - mean) ** 2 / variance + np.log(variance)).sum(axis=2)
+    ratio = np.clip(likelihood[0] - likelihood[1], -MOST_BY_COLOUR, MOST_BY_COLOUR)
+    certain = np.clip(share, 1e-3, 1 - 1e-3)
+    logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOUR) * ratio
+    near = 1 / (1 + np.exp(-logit))
+    fitted = np.where(inner, 1.0, np.where(outer, 0.0, near)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(fitted, (0, 0), max(0.5, EDGE_BLUR * pixels_per_interocular)), np.float32)
 
 
 def soft_edge(region: npt.NDArray[np.floating], rgb: Photo8, pixels_per_interocular: float) -> Alpha:

@@ -8,23 +8,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import Alpha, Photo8, Reconstruction
+from masksynth.arrays import Alpha, Matrix, Photo8, Reconstruction
 from masksynth.detect import check_rgb
 from masksynth.errors import ConfigError, SegmentationError, ShapeError
 from masksynth.photos import is_grey
 from masksynth.segment import network
-from masksynth.segment.frame import WIDTH, FaceFrame, crop_matrix, face_frame, square, to_photo
+from masksynth.segment.frame import FaceFrame, crop_matrix, face_frame, square, to_photo
 from masksynth.segment.grabcut import bare_of, core_of, grabcut
-from masksynth.segment.refine import cleaned, soft_edge
+from masksynth.segment.refine import cleaned, edge_by_colour, pieces, soft_edge
 
 METHODS = ("network", "grabcut")
 SIDE = 192  # of the square that GrabCut works in
 MIN_SCORE = 0.5
 SCORE_COLOUR = ((1.19, 1.84, 1.23, 2.77), -9.57)  # logistic regression on 48 masked and 160 bare development photos
 SCORE_GREY = ((1.20, 0.0, 0.73, 3.34), -6.94)  # on the same in grey, where chroma says nothing
-# Likewise with two features more: the logit of the network's own score, and its mean answer around the mouth.
-SCORE_NETWORK_COLOUR = ((0.60, 1.68, 1.29, 1.30, 0.80, 0.76), -7.35)
-SCORE_NETWORK_GREY = ((0.40, 0.0, 0.84, 1.98, 0.70, 0.45), -4.34)
 REFINE_SIDE = 640  # the square in which the edge is fitted to the photo, at most
 
 
@@ -52,7 +49,7 @@ def segment_mask(
     reconstruction : Reconstruction
         The face, in the photo's frame.
     method : "network", "grabcut" or "auto"
-        GrabCut seeded by the mesh and the trained network, or by the mesh alone; "auto" takes the network.
+        The trained network, or GrabCut seeded by the mesh; "auto" takes the network.
     min_score : float
         A lower score is refused; 0 takes anything.
 
@@ -66,20 +63,16 @@ def segment_mask(
         raise ConfigError(f"{method}: no such way to segment. Known are {', '.join(METHODS)}.")
     if method == "auto":
         method = METHODS[0]
-    frame = face_frame(photo_rgb, reconstruction, SIDE)
-    share, network_score = None, None
     if method == "network":
-        share, network_score = network.predict(face_frame(photo_rgb, reconstruction, network.SIDE))
-        share = np.asarray(cv2.resize(share, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
-    found = cleaned(grabcut(frame, share), core_of(frame), frame.pixels_per_interocular)
-    region = np.asarray(cv2.GaussianBlur(found.astype(np.float32), (0, 0), 1.0), np.float32)
-    score = mask_score(frame, found, share, network_score)
-    if score < min_score or region.max() < 0.5:
+        alpha, score = _by_network(photo_rgb, reconstruction)
+    else:
+        alpha, score = _by_grabcut(photo_rgb, reconstruction)
+    if score < min_score or alpha.max() < 0.5:
         raise SegmentationError(
             f"no mask can be told from the face (score {score:.2f}, needs {min_score:.2f}). If there is one, draw it "
             "as a grey picture of the photo's size and give it with --segmentation."
         )
-    return Segmentation(_alpha(photo_rgb, reconstruction, frame, region), score, method)
+    return Segmentation(alpha, score, method)
 
 
 def given_segmentation(alpha: Alpha, photo_rgb: Photo8) -> Segmentation:
@@ -92,27 +85,41 @@ def given_segmentation(alpha: Alpha, photo_rgb: Photo8) -> Segmentation:
     return Segmentation(np.clip(alpha, 0, 1).astype(np.float32), 1.0, "given")
 
 
-def mask_score(
-    frame: FaceFrame,
-    region: npt.NDArray[np.bool_],
-    share: npt.NDArray[np.float32] | None = None,
-    network_score: float | None = None,
-) -> float:
-    """How sure it is, in [0, 1], that `region` (S, S) is a mask and not a bare lower face.
+def _by_network(photo: Photo8, reconstruction: Reconstruction) -> tuple[Alpha, float]:
+    frame = face_frame(photo, reconstruction, network.SIDE, network.WIDTH)
+    share, sure = network.predict(frame)
+    share = pieces(share, frame.pixels_per_interocular) * frame.in_photo
+    matrix, rgb, in_photo = _fine_square(photo, reconstruction, frame)
+    rough = np.asarray(cv2.resize(share, in_photo.shape, interpolation=cv2.INTER_LINEAR), np.float32)
+    scale = len(rgb) / frame.width
+    alpha = edge_by_colour(rough, rgb, in_photo, scale) * in_photo
+    return np.clip(to_photo(alpha, matrix, photo.shape[:2]), 0, 1), sure
 
-    With the network's `share` (S, S) and score where there are any.
-    """
-    features = score_features(frame, region)
-    grey = is_grey(frame.rgb)
-    weights: tuple[float, ...]
-    if share is None or network_score is None:
-        weights, offset = SCORE_GREY if grey else SCORE_COLOUR
-    else:
-        weights, offset = SCORE_NETWORK_GREY if grey else SCORE_NETWORK_COLOUR
-        core = core_of(frame)
-        logit = np.clip(np.log(network_score / max(1 - network_score, 1e-9)), -8, 8)
-        features = np.append(features, [logit, float(share[core].mean()) if core.any() else 0.0])
-    return float(1 / (1 + np.exp(-(np.array(weights) @ features + offset))))
+
+def _by_grabcut(photo: Photo8, reconstruction: Reconstruction) -> tuple[Alpha, float]:
+    frame = face_frame(photo, reconstruction, SIDE)
+    found = cleaned(grabcut(frame), core_of(frame), frame.pixels_per_interocular)
+    region = np.asarray(cv2.GaussianBlur(found.astype(np.float32), (0, 0), 1.0), np.float32)
+    matrix, rgb, in_photo = _fine_square(photo, reconstruction, frame)
+    rough = np.asarray(cv2.resize(region, in_photo.shape, interpolation=cv2.INTER_LINEAR), np.float32)
+    alpha = soft_edge(rough, rgb, len(rgb) / frame.width) * in_photo
+    return np.clip(to_photo(alpha, matrix, photo.shape[:2]), 0, 1), mask_score(frame, found)
+
+
+def _fine_square(
+    photo: Photo8, reconstruction: Reconstruction, frame: FaceFrame
+) -> tuple[Matrix, Photo8, npt.NDArray[np.bool_]]:
+    """The square of `frame` at the photo's own resolution, at most `REFINE_SIDE` across: where an edge is fitted."""
+    scale = float(np.hypot(*frame.crop_from_photo[:, 0]))
+    side = int(np.clip(round(frame.side / scale), frame.side // 2, REFINE_SIDE))
+    matrix = crop_matrix(reconstruction, side, frame.width)
+    return matrix, *square(photo, matrix, side)
+
+
+def mask_score(frame: FaceFrame, region: npt.NDArray[np.bool_]) -> float:
+    """How sure it is, in [0, 1], that GrabCut's `region` (S, S) is a mask and not a bare lower face."""
+    weights, offset = SCORE_GREY if is_grey(frame.rgb) else SCORE_COLOUR
+    return float(1 / (1 + np.exp(-(np.array(weights) @ score_features(frame, region) + offset))))
 
 
 def score_features(frame: FaceFrame, region: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -137,14 +144,3 @@ def score_features(frame: FaceFrame, region: npt.NDArray[np.bool_]) -> npt.NDArr
     likely = frame.on_face & (x < 55) & (frame.v > 115) & (frame.v < 185)
     filled = float(region[likely].mean()) if likely.any() else 0.0
     return np.array([gap / 20, chroma / 10, step / 3, filled * 2])
-
-
-def _alpha(photo: Photo8, reconstruction: Reconstruction, frame: FaceFrame, region: npt.NDArray[np.floating]) -> Alpha:
-    """The region at the photo's own resolution (at most `REFINE_SIDE` across the square), its edge fitted there."""
-    scale = float(np.hypot(*frame.crop_from_photo[:, 0]))
-    side = int(np.clip(round(frame.side / scale), frame.side // 2, REFINE_SIDE))
-    matrix = crop_matrix(reconstruction, side)
-    fine_rgb, in_photo = square(photo, matrix, side)
-    rough = np.asarray(cv2.resize(region, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
-    alpha = soft_edge(rough, fine_rgb, side / WIDTH) * in_photo
-    return np.clip(to_photo(alpha, matrix, photo.shape[:2]), 0, 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.signal import correlate2d
@@ -14,7 +18,18 @@ from masksynth.errors import SegmentationError
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.resources import asset
 from masksynth.segment import segment_mask
-from masksynth.segment.network import SIDE, convolve, doubled, forward, network_input
+from masksynth.segment.frame import face_frame
+from masksynth.segment.network import (
+    INPUTS,
+    SIDE,
+    WIDTH,
+    convolve,
+    doubled,
+    forward,
+    planes_of,
+    predict,
+    weights,
+)
 from masksynth.template import load_template
 
 
@@ -40,25 +55,69 @@ def test_convolution_and_doubling_agree_with_torch() -> None:
     assert np.array_equal(doubled(planes), there)
 
 
+def test_the_network_agrees_with_the_one_that_is_trained() -> None:
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+    from train_segmentation import SegmentationNet, folded
+
+    torch.manual_seed(0)
+    net = SegmentationNet().eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.3, 2)
+    planes = np.random.default_rng(0).random((INPUTS, 64, 64)).astype(np.float32)
+    with torch.no_grad():
+        there, score_there = net(torch.from_numpy(planes[None]))
+    here, score_here = forward(planes, {name: value.astype(np.float32) for name, value in folded(net).items()})
+    spread = float(there.std())
+    assert np.abs(here - there[0].numpy()).max() < 0.01 * spread  # the weights were rounded to 16 bits
+    assert abs(score_here - float(score_there)) < 0.01
+
+
 def test_the_weights_are_small_and_give_a_map_and_a_score() -> None:
     assert asset("segmentation.safetensors").stat().st_size < 3_000_000
-    logits, score = forward(np.zeros((5, SIDE, SIDE), np.float32))
+    logits, score = forward(np.zeros((INPUTS, SIDE, SIDE), np.float32), weights())
     assert logits.shape == (SIDE, SIDE)
     assert np.isfinite(logits).all()
     assert np.isfinite(score)
 
 
-def test_the_input_has_colours_prior_and_the_photos_extent() -> None:
+def test_a_mirrored_square_has_the_mirrored_answer() -> None:
+    view = View(pose=Pose(np.radians(20.0), 0.0, 0.0), interocular=80)
+    rgb = render_face(identity(0, 3), view, "vis", (300, 300)).pixels
+    faces, _ = find_faces(rgb, load_detector(), load_reconstructor())
+    frame = face_frame(rgb, faces[0], SIDE, WIDTH)
+    turned = dataclasses.replace(
+        frame,
+        rgb=frame.rgb[:, ::-1],
+        u=255 - frame.u[:, ::-1],
+        v=frame.v[:, ::-1],
+        on_face=frame.on_face[:, ::-1],
+        in_photo=frame.in_photo[:, ::-1],
+    )
+    (share, score), (mirrored, score_mirrored) = predict(frame), predict(turned)
+    # Texels are rounded, and a half to the even one: the two inputs differ in a few last bits.
+    assert np.abs(share - mirrored[:, ::-1]).max() < 0.05
+    assert abs(score - score_mirrored) < 0.01
+
+
+def test_the_input_has_colours_prior_texels_and_the_photos_extent() -> None:
     grid = np.full((SIDE, SIDE), 127.0)
     rgb = np.full((SIDE, SIDE, 3), 9, np.uint8)
-    inside = np.zeros((SIDE, SIDE), bool)
+    inside, face = np.zeros((SIDE, SIDE), bool), np.ones((SIDE, SIDE), bool)
     inside[:10] = True
-    planes = network_input(rgb, grid, np.full_like(grid, 150.0), np.ones_like(inside), inside)
-    assert planes.shape == (SIDE, SIDE, 5)
+    face[:, 100:] = False
+    planes = planes_of(rgb, grid, np.full_like(grid, 150.0), face, inside)
+    assert planes.shape == (SIDE, SIDE, INPUTS)
     assert (planes[..., :3] == 9).all()
-    assert (planes[..., 3] == 255).all()  # the mouth: every mask covers it
+    assert (planes[:, :100, 3] == 255).all()  # the mouth: every mask covers it
+    assert (planes[:, 100:, 3] == 127).all()  # half as much beside the face
     assert (planes[:10, :, 4] == 255).all()
     assert (planes[10:, :, 4] == 0).all()
+    assert (planes[..., 5] == np.where(face, 255, 0)).all()
+    assert (planes[..., 6] == 127).all()
+    assert (planes[..., 7] == 150).all()
 
 
 @pytest.mark.parametrize("spectrum", ["vis", "nir"])

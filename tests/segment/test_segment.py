@@ -16,7 +16,7 @@ from masksynth.errors import ConfigError, SegmentationError, ShapeError
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.segment import given_segmentation, segment_mask
 from masksynth.segment.frame import WIDTH, crop_matrix, face_frame, to_photo
-from masksynth.segment.refine import cleaned, guided_filter, soft_edge
+from masksynth.segment.refine import cleaned, edge_by_colour, guided_filter, pieces, soft_edge
 from masksynth.template import load_template
 
 
@@ -125,6 +125,57 @@ def test_straps_islands_and_small_holes_are_cleaned_away() -> None:
     assert clean[60:63, 60:63].all()
     assert not clean[75:, 75:].any()
     assert clean[45:85, 35:65].all()
+
+
+def test_pieces_keep_what_a_hand_cuts_in_two_and_lose_leaks() -> None:
+    share = np.full((120, 120), 0.1, np.float32)
+    share[40:90, 30:60] = 0.9
+    share[40:90, 66:90] = 0.8  # beyond a finger
+    share[5:8, 5:8] = 0.9  # a leak
+    share[50:53, 40:43] = 0.2  # a dot of a print
+    share[60:80, 40:55] = 0.2  # a hand
+    kept = pieces(share, 53.0)
+    assert kept[5:8, 5:8].max() == 0
+    assert kept[50:53, 40:43].min() == 1
+    untouched = np.ones_like(share, bool)
+    untouched[5:8, 5:8] = untouched[50:53, 40:43] = False
+    assert np.array_equal(kept[untouched], share[untouched])
+
+
+def test_the_largest_piece_stays_however_small() -> None:
+    share = np.zeros((60, 60), np.float32)
+    share[30:34, 30:34] = 0.7
+    share[10, 10] = 0.7
+    kept = pieces(share, 100.0)
+    assert kept[30:34, 30:34].min() == np.float32(0.7)
+    assert kept[10, 10] == 0
+
+
+def test_colours_near_by_move_the_edge_even_where_the_colours_elsewhere_say_the_contrary() -> None:
+    truth = np.zeros((120, 160), bool)
+    truth[40:] = True
+    # At the left a dark mask on light skin, at the right a light mask on dark skin.
+    light = np.clip((np.arange(160)[None, :] - 60) / 40, 0, 1)
+    grey = np.where(truth, 60 + 130 * light, 190 - 130 * light)
+    grey = grey + np.random.default_rng(0).normal(0, 4, grey.shape)
+    rgb = np.rint(np.repeat(grey[..., None], 3, 2)).clip(0, 255).astype(np.uint8)
+    rough = np.zeros(truth.shape, np.float32)
+    rough[42:] = 1  # two pixels low
+    rough = cv2.GaussianBlur(rough, (0, 0), 1.5)
+    found = edge_by_colour(rough, rgb, np.ones(truth.shape, bool), 100.0) > 0.5
+    for columns in (slice(0, 50), slice(110, 160)):
+        assert (found[:, columns] == truth[:, columns]).mean() > 0.995
+    assert found[60:].all()
+    assert not found[:30].any()
+
+
+def test_where_colours_say_nothing_the_networks_edge_stands() -> None:
+    rough = np.zeros((80, 80), np.float32)
+    rough[30:] = 1
+    rough = cv2.GaussianBlur(rough, (0, 0), 1.5)
+    flat = np.full((80, 80, 3), 120, np.uint8)
+    found = edge_by_colour(rough, flat, np.ones((80, 80), bool), 80.0) > 0.5
+    assert np.array_equal(found, rough > 0.5)
 
 
 def test_the_edge_moves_to_that_of_the_photo() -> None:
