@@ -302,6 +302,7 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_run_that_was_killed_goes_on_from_its_last_checkpoint_to_the_same_losses(tmp_path):
     write_pattern_store(tmp_path / "masked.h5")
     code = "import masksynth.train.loop as l; l.SAVE_SECONDS = 0.5; from masksynth.cli.main import main; main()"
