@@ -25,7 +25,7 @@ import numpy as np
 
 from masksynth.arrays import Reconstruction
 from masksynth.detect import load_detector
-from masksynth.errors import MasksynthError
+from masksynth.errors import MasksynthError, SegmentationError
 from masksynth.extract import read_alpha
 from masksynth.photos import PHOTO_SUFFIXES, read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
@@ -166,7 +166,10 @@ def answers(rgb: np.ndarray, face: Reconstruction, method: str) -> tuple[np.ndar
         share, _ = network.predict(frame)
         seconds = time.process_time() - start
         return to_photo(share, frame.crop_from_photo, rgb.shape[:2]) >= 0.5, None, seconds
-    found = segment_mask(rgb, face, method, min_score=0.0)
+    try:
+        found = segment_mask(rgb, face, method, min_score=0.0)
+    except SegmentationError:  # not one pixel looks like mask
+        return np.zeros(rgb.shape[:2], bool), 0.0, time.process_time() - start
     return found.alpha >= 0.5, found.score, time.process_time() - start
 
 

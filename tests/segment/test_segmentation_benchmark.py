@@ -13,7 +13,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from segmentation import boundary_f, face_under, iou, pairs, read_label
+from segmentation import answers, boundary_f, face_under, iou, pairs, read_label
 
 from masksynth.arrays import Pose
 from masksynth.datasets.generated import View, identity, render_face
@@ -93,3 +93,12 @@ def test_the_face_that_the_label_covers_is_taken() -> None:
         x, y = np.rint(face.landmarks68[57, :2]).astype(int)
         label[y - 25 : y + 35, x - 35 : x + 35] = True
         assert face_under(label, faces) is face
+
+
+def test_a_bare_face_counts_as_refused_and_not_as_a_fault() -> None:
+    rgb = render_face(identity(0, 1), View(pose=Pose(0.0, 0.0, 0.0), interocular=70), "vis", (260, 260)).pixels
+    faces, _ = find_faces(rgb, load_detector(), load_reconstructor())
+    found, score, _ = answers(rgb, faces[0], "network")
+    assert found.mean() < 0.02
+    assert score is not None
+    assert score < 0.5
