@@ -75,7 +75,7 @@ def prepare(template: Template, spectrum: Spectrum, validity: npt.NDArray[np.uin
     shadow = cv2.GaussianBlur(alpha, (0, 0), SHADOW_TEXELS * scale) * (1 - alpha)
     shadow = np.where(shadow > 0.02, 2 * shadow, 0).astype(np.float32)
     slow, slope = None, None
-    draped = template.metadata.get("source") == "generated"
+    draped = template.drapes
     if template.height is not None:
         relief = template.height
         if draped:  # where cloth leaves the nose it has no edge: that is of the drape, and no relief

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
-from masksynth.arrays import Alpha, Reconstruction, Spectrum
+from masksynth.arrays import UV_SIZE, Alpha, Reconstruction, Spectrum
+from masksynth.compose.light import NIR_SKIN
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
@@ -29,9 +31,10 @@ from masksynth.segment.frame import face_frame
 from masksynth.segment.grabcut import bare_of
 from masksynth.template import Template
 from masksynth.template.format import SIZES, check_layout, continued, name_from, surface
+from masksynth.template.tent import cloth_height
 
-SKIN_NIR = 0.50  # linear reflectance of skin near 850 nm; masks in NIR photos are measured against it
 CLOTH_NIR = 0.62  # taken for a mask of unknown material seen in VIS: fleece and cloth are bright in NIR, dyes clear
+CLOTH_THICKNESS = 0.03  # interocular distances that cloth stands off where it is said to touch, as generated cloth does
 DETAIL_IN_NIR = 0.25  # exponent of the VIS luminance that is kept as texture in a converted NIR reflectance
 
 
@@ -125,7 +128,8 @@ def extract_template(
     name = name or name_from(photos[0].source.stem)
     check_layout(rgba[..., 3], str(photos[0].source))
     nir, how = nir_reflectance(rgba, views, spectrum)
-    template = Template(name, rgba, nir, None, _metadata(views, spectrum, how, origin, rgba[..., 3], config))
+    height = cloth_height(texels_inside(filled.alpha), CLOTH_THICKNESS)
+    template = Template(name, rgba, nir, height, _metadata(views, spectrum, how, origin, rgba[..., 3], config))
     return ExtractedTemplate(template, tuple(views), tuple(warnings))
 
 
@@ -143,6 +147,13 @@ def read_alpha(path: Path) -> Alpha:
     return np.asarray(photo.rgb.mean(axis=2) / 255, np.float32)
 
 
+def texels_inside(alpha: Alpha) -> Field:
+    """(S, S) how far within the mask's outline a place lies, in texels of the 256 layout; 0 outside."""
+    worn = np.pad((alpha > 0.5).astype(np.uint8), 1)
+    distance = cv2.distanceTransform(worn, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.asarray(distance * (UV_SIZE / len(alpha)), np.float64)
+
+
 def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> tuple[Alpha, str]:
     """(S, S) linear NIR reflectance of the template and the words that say where it comes from."""
     linear = np.clip(rgba[..., :3], 0, 1).astype(np.float64) ** 2.2
@@ -150,8 +161,8 @@ def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> t
     worn = rgba[..., 3] > 0.5
     if spectrum == "nir":
         skin = [_skin_level(view) for view in views]
-        nir = luminance / max(float(np.median(skin)), 1e-3) * SKIN_NIR
-        return np.clip(nir, 0.01, 1).astype(np.float32), f"measured against skin, taken as {SKIN_NIR}"
+        nir = luminance / max(float(np.median(skin)), 1e-3) * NIR_SKIN
+        return np.clip(nir, 0.01, 1).astype(np.float32), f"measured against skin, taken as {NIR_SKIN}"
     relative = luminance / max(float(np.median(luminance[worn])), 1e-3)
     nir = CLOTH_NIR * np.clip(relative, 0.05, 4) ** DETAIL_IN_NIR
     return np.clip(nir, 0.01, 1).astype(np.float32), (
@@ -182,6 +193,7 @@ def _metadata(
         "material": "unknown",
         "spectrum": spectrum,
         "nir": nir,
+        "drapes": True,  # how far the mask stood off cannot be told from a photo; nearly all are drawn over the nose
         "texels": origin,
         "straps": config.straps,
         "even_light": config.even_light,

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from masksynth.template.design import MaskDesign, rgb_of
 from masksynth.template.outlines import Shape
 from masksynth.template.patterns import fibre_noise, smooth_noise
-from masksynth.template.tent import tent
+from masksynth.template.tent import cloth_height
 
 Field = npt.NDArray[np.floating]
 
@@ -46,9 +46,7 @@ class Canvas:
 
 def stand_off(canvas: Canvas, thickness: float) -> None:
     """Cloth drawn over the nose and the chin, that lies on the skin along its edge."""
-    at_edge = 1 - np.exp(-np.clip(canvas.shape.inside, 0, None) / 9)
-    over_skin = cv2.resize(tent(), canvas.height.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    canvas.height += (at_edge * (over_skin + thickness)).astype(np.float32)
+    canvas.height += cloth_height(canvas.shape.inside, thickness)
 
 
 def dome(canvas: Canvas, height: float, reach: float) -> None:

@@ -90,6 +90,11 @@ class Template:
         return str(self.metadata.get("kind", "unknown"))
 
     @property
+    def drapes(self) -> bool:
+        """True where the height is that of cloth over the generic face, and follows another face as cloth would."""
+        return bool(self.metadata.get("drapes", self.metadata.get("source") == "generated"))
+
+    @property
     def sha256(self) -> str:
         """Hash of the decoded 8-bit pixels, NIR and height; colours where alpha is 0 do not count."""
         rgba = _to8(self.rgba)

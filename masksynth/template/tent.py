@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
@@ -17,6 +18,7 @@ from masksynth.reconstruct.generic import generic_position_map
 
 SMOOTH_TEXELS = 16.0  # the stand-off is measured along the normals of the face smoothed by this
 REGION_UV = (12.0, 56.0, 243.0, 236.0)  # left, top, right, bottom: the cloth lies on the skin outside
+EDGE_TEXELS = 9.0  # within the edge, cloth leaves the skin over about this
 _STEPS = ((4, 260), (2, 90))  # coarse to fine: texels a cell, rounds of relaxation
 
 
@@ -30,6 +32,17 @@ def smooth_normals(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     down, right = np.gradient(smooth, axis=(0, 1))
     normal = np.cross(right, down)
     return normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+
+
+def cloth_height(inside: npt.NDArray[np.floating], thickness: float = 0.0) -> npt.NDArray[np.float32]:
+    """(S, S) stand-off, in interocular distances, of cloth drawn over the nose and the chin that lies on the skin along
+    its edge.
+
+    `inside` (S, S) is how many texels of the 256 layout a place lies within that edge; 0 or less outside.
+    """
+    at_edge = 1 - np.exp(-np.clip(inside, 0, None) / EDGE_TEXELS)
+    over_skin = cv2.resize(tent(), inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(at_edge * (over_skin + thickness), np.float32)
 
 
 @cache

@@ -95,6 +95,16 @@ def test_a_nir_photo_gives_a_grey_template_with_its_own_reflectance() -> None:
     assert "converted from VIS" in extracted().template.metadata["nir"]
 
 
+def test_a_template_from_a_photo_hangs_as_cloth_between_nose_and_chin() -> None:
+    template = extracted().template
+    assert template.height is not None
+    assert template.drapes
+    assert not load_template("surgical-blue").metadata.get("drapes", False)  # said by its source, not by this key
+    assert template.height[template.alpha < 0.5].max() == 0  # along its edge it lies on the skin
+    middle = template.height[100:190, 100:156]
+    assert middle[template.alpha[100:190, 100:156] > 0.9].min() >= 0.02
+
+
 def test_two_photos_measure_more_than_either() -> None:
     pairs = [worn(yaw=yaw) for yaw in (-40.0, 40.0)]
     both = extract_template([photo for photo, _, _ in pairs], segmentations=[alpha for _, alpha, _ in pairs])
