@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import UV_SIZE, Alpha, Matrix, Photo8, Reconstruction, Validity
+from masksynth.arrays import UV_SIZE, Alpha, Matrix, Photo8, Reconstruction
 from masksynth.reconstruct.pose import head_frame
 from masksynth.render import grid_triangles, rasterize
 
@@ -93,11 +93,6 @@ def to_photo(field: npt.NDArray[np.floating], frame_matrix: Matrix, shape: tuple
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     carried = cv2.warpAffine(field.astype(np.float32), frame_matrix, (shape[1], shape[0]), flags=flags)
     return np.asarray(carried, np.float32)
-
-
-def stretched(reconstruction: Reconstruction) -> npt.NDArray[np.bool_]:
-    """(256, 256): texels of the surface continued below the jaw and beside the cheek."""
-    return reconstruction.position_map.validity == Validity.STRETCHED
 
 
 def _warped(photo: Photo8, matrix: Matrix, side: int, shrink: float) -> Photo8:
