@@ -6,10 +6,11 @@
 
 run: makes the data in DIR, pretrains a network on VIS photos of some persons, trains every row from it on others, tests
 it on others again, and prints the tables. What is there is not done again, so the same command goes on after any end;
-the tables say how many seeds each figure has. The learning rate of a row is the one of the form's grid that, with
-seed 0, is best on persons held out of training and test; the test persons are first looked at when it is chosen.
-Forms: learning_rows.py. Data: learning_data.py. cost: estimates the processor time of forms; with --json, also into
-the results. page: the tables and the picture, from results as JSON.
+the tables say how many seeds each figure has. The learning rate of a row is the one that, with seed 0, is best on
+persons held out of training and test (learning_rates.py); the test persons are first looked at when it is chosen.
+Forms: learning_rows.py. Data: learning_data.py.
+cost: estimates the processor time of forms; with --json, also into the results.
+page: the tables and the picture, from results as JSON.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 import torch
 from learning_cost import cost
 from learning_data import make_data
+from learning_rates import CHOSEN_BY, best_rate, next_rate
 from learning_rows import FORMS, Form, plan, pretraining, rows_of
 
 from masksynth import __version__
@@ -107,14 +109,6 @@ def keep(run: Path, result: dict[str, Any]) -> None:
     write_bytes(run / "learning.json", (json.dumps(result, indent=1) + "\n").encode())
 
 
-def best_rate(tried: list[dict[str, Any]]) -> float | None:
-    """The learning rate that is best on the validation persons: by rank-1, then by VR@FAR = 1 %, then the smaller."""
-    sound = [r for r in tried if r["validation"] is not None]
-    if not sound:
-        return None
-    return float(max(sound, key=lambda r: (r["validation"]["rank1"], r["validation"]["vr@0.01"], -r["lr"]))["lr"])
-
-
 def run_all(folder: Path, form: Form, name: str, device: str, minutes: float) -> dict[str, Any]:
     """Everything, in the order of `plan`; what learning_page takes."""
     if minutes <= 0:
@@ -127,13 +121,16 @@ def run_all(folder: Path, form: Form, name: str, device: str, minutes: float) ->
     rows = rows_of(form)
     chosen: dict[str, float] = {}
     for row, seed in plan(form):
-        rates = form.lrs if seed == 0 else (chosen[row],) if row in chosen else ()
-        tried = []
-        for lr in rates:
+        rates = list(form.lrs if seed == CHOSEN_BY else (chosen[row],) if row in chosen else ())
+        tried: list[dict[str, Any]] = []
+        while rates:
             if time.monotonic() > end:
                 return collected(folder, form, name, device)
-            tried.append(trained(folder, row, dataclasses.replace(rows[row], lr=lr, seed=seed), start, device))
-        if seed == 0 and (rate := best_rate(tried)) is not None:
+            config = dataclasses.replace(rows[row], lr=rates.pop(0), seed=seed)
+            tried.append(trained(folder, row, config, start, device))
+            if seed == CHOSEN_BY and not rates and (further := next_rate(tried, form)) is not None:
+                rates.append(further)
+        if seed == CHOSEN_BY and (rate := best_rate(tried)) is not None:
             chosen[row] = rate
         for result in tried:
             if result["lr"] == chosen.get(row):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from learning_picture import picture
+from learning_rates import CHOSEN_BY, best_rate
 from learning_rows import Form, rows_of
 from scipy import stats
 
@@ -24,7 +25,6 @@ PLACES = (
     ("shared", "rank1", "training masks rank-1"), ("unmasked", "rank1", "unmasked rank-1"),
     ("vis", "rank1", "VIS–VIS rank-1"),
 )  # fmt: skip
-CHOSEN_BY = 0  # the seed with which the learning rate is chosen
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,14 @@ class Difference:
 
 def tested_runs(results: Results) -> dict[str, dict[int, dict[str, Any]]]:
     """Row → seed → its run with the chosen learning rate, in the order of the benchmark's rows."""
+    tried: dict[str, list[dict[str, Any]]] = {}
+    for run in results["runs"]:
+        if run["seed"] == CHOSEN_BY and "beside" not in run:
+            tried.setdefault(run["row"], []).append(run)
+    chosen = {row: best_rate(runs) for row, runs in tried.items()}
     rows: dict[str, dict[int, dict[str, Any]]] = {}
     for run in results["runs"]:
-        if run.get("test") is not None:
+        if run.get("test") is not None and run["lr"] == chosen.get(run["row"]):
             rows.setdefault(run["row"], {})[run["seed"]] = run
     return {name: rows[name] for name in rows_of(Form(**{**results["settings"], "rows": ()})) if name in rows}
 
@@ -203,11 +208,12 @@ def beyond(results: Results) -> str:
 
 def rates_table(results: Results) -> str:
     """Rank-1 of the validation persons by learning rate, with the seed it is chosen by."""
-    lrs = results["settings"]["lrs"]
+    lrs = sorted({run["lr"] for run in results["runs"]} | set(results["settings"]["lrs"]))
+    chosen = {row: next(iter(runs.values()))["lr"] for row, runs in tested_runs(results).items()}
     found: dict[str, dict[float, str]] = {}
     for run in results["runs"]:
         if run["seed"] == CHOSEN_BY and "beside" not in run:
-            mark = "**" if run.get("test") is not None else ""
+            mark = "**" if run["lr"] == chosen.get(run["row"]) else ""
             text = "no number" if run["validation"] is None else f"{100 * run['validation']['rank1']:.1f}"
             found.setdefault(run["row"], {})[run["lr"]] = f"{mark}{text}{mark}"
     names = [name for name in rows_of(Form(**{**results["settings"], "rows": ()})) if name in found]

@@ -30,6 +30,7 @@ class Form:
     queue: int
     lrs: tuple[float, ...]  # the one grid for every row
     seeds: int
+    further: int = 2  # steps beyond the grid's edge, where the best is there
     rows: tuple[str, ...] = ()  # all where empty
 
 

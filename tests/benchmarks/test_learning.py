@@ -20,12 +20,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import learning
 import learning_data
 import learning_page
+import learning_rates
 from learning_rows import EARLY, FORMS, MOST, plan, rows_of
 
 ROOT = Path(__file__).parents[2]
 TINY = dataclasses.replace(
     FORMS["medium"], pretrain_people=4, pretrain_vis=2, train_people=16, vis=1, nir=1, validation_people=3,
-    test_people=3, probes=1, epochs=1, iterations=2, batch=8, queue=8, seeds=2, lrs=(0.02, 0.06), rows=MOST[1:3],
+    test_people=3, probes=1, epochs=1, iterations=2, batch=8, queue=8, seeds=2, lrs=(0.02, 0.06), further=0,
+    rows=MOST[1:3],
 )  # fmt: skip
 
 
@@ -84,10 +86,34 @@ def test_best_rate_goes_by_rank1_then_verification_then_the_smaller():
     def tried(lr, rank1, vr):
         return {"lr": lr, "validation": {"rank1": rank1, "vr@0.01": vr}}
 
-    assert learning.best_rate([tried(0.1, 0.4, 0.9), tried(0.2, 0.5, 0.1)]) == 0.2
-    assert learning.best_rate([tried(0.1, 0.5, 0.2), tried(0.2, 0.5, 0.3), tried(0.3, 0.5, 0.3)]) == 0.2
-    assert learning.best_rate([{"lr": 0.2, "validation": None}, tried(0.1, 0.0, 0.0)]) == 0.1
-    assert learning.best_rate([{"lr": 0.2, "validation": None}]) is None
+    assert learning_rates.best_rate([tried(0.1, 0.4, 0.9), tried(0.2, 0.5, 0.1)]) == 0.2
+    assert learning_rates.best_rate([tried(0.1, 0.5, 0.2), tried(0.2, 0.5, 0.3), tried(0.3, 0.5, 0.3)]) == 0.2
+    assert learning_rates.best_rate([{"lr": 0.2, "validation": None}, tried(0.1, 0.0, 0.0)]) == 0.1
+    assert learning_rates.best_rate([{"lr": 0.2, "validation": None}]) is None
+
+
+@pytest.mark.parametrize(
+    ("tried", "further"),
+    [
+        ({0.02: 0.5, 0.06: 0.6, 0.2: 0.5}, None),
+        ({0.02: 0.5, 0.06: 0.6, 0.2: 0.7}, 0.7),
+        ({0.02: 0.5, 0.06: 0.6, 0.2: 0.7, 0.7: 0.8}, 2.0),
+        ({0.02: 0.5, 0.06: 0.6, 0.2: 0.7, 0.7: 0.8, 2.0: 0.9}, None),
+        ({0.02: 0.7, 0.06: 0.6, 0.2: 0.5}, 0.007),
+        ({0.02: 0.7, 0.06: 0.6, 0.2: 0.5, 0.007: 0.6}, None),
+        ({0.02: 0.5}, None),
+    ],
+)
+def test_grid_is_continued_where_its_outermost_rate_is_best(tried, further):
+    runs = [{"lr": lr, "validation": {"rank1": rank1, "vr@0.01": 0.5}} for lr, rank1 in tried.items()]
+    assert learning_rates.next_rate(runs, FORMS["medium"]) == further
+
+
+def test_only_tests_with_the_rate_that_is_best_now_are_shown():
+    runs = [run_of("softmax", s, 0.3) for s in range(2)] + [run_of("softmax", 0, 0.4, lr=0.06, validation=0.6)]
+    assert {seed: run["lr"] for seed, run in learning_page.tested_runs(results_of(runs))["softmax"].items()} == {
+        0: 0.06
+    }
 
 
 def test_difference_is_students_over_the_seeds_that_both_have():
