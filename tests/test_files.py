@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from masksynth.errors import OutputError
-from masksynth.files import atomic_path, write_bytes
+from masksynth.files import atomic_path, together, write_bytes
 
 NOBODY = 65534  # the user of the fixture
 
@@ -144,3 +144,19 @@ def test_a_name_too_long_is_one_sentence(tmp_path: Path):
     with pytest.raises(OutputError, match="could not be written"):
         write_bytes(tmp_path / ("a" * 300), b"x")
     assert names(tmp_path) == []
+
+
+def test_together_takes_back_new_files_and_leaves_old_ones(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    write_bytes(old, b"1")
+
+    def write(third: Path) -> None:
+        with together([old, new, tmp_path / "never"]):
+            write_bytes(new, b"2")
+            write_bytes(third, b"3")
+
+    with pytest.raises(OutputError, match="folder"):
+        write(tmp_path / "folder" / "third")
+    assert names(tmp_path) == ["old"]
+    write(tmp_path / "third")
+    assert names(tmp_path) == ["new", "old", "third"]

@@ -68,11 +68,11 @@ def command(
     import numpy as np
 
     from masksynth.extract import ExtractConfig, extract_template, read_alpha
-    from masksynth.files import require_folder
+    from masksynth.files import require_folder, together
     from masksynth.photos import read_photo
     from masksynth.report.preview import preview
     from masksynth.template import add_template, save_template
-    from masksynth.template.format import check_name, name_from, picture_name
+    from masksynth.template.format import check_name, files_of, name_from, picture_name
 
     name = check_name(name or name_from((out or photos[0]).stem))
     if out is not None:
@@ -103,10 +103,11 @@ def command(
     _refuse_other_content(written, force)
     if out is not None:
         _refuse_other_template(out, made.template.sha256, force)
-    kept = add_template(made.template, replace=force)
-    if out is not None:
-        save_template(out, made.template)
-    _write(written)
+    with together([*written, *files_of(out)] if out is not None else written):
+        _write(written)
+        if out is not None:
+            save_template(out, made.template)
+        kept = add_template(made.template, replace=force)
 
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -27,7 +27,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from masksynth.arrays import UV_SIZE, Alpha, Texture
 from masksynth.errors import ShapeError, TemplateError
-from masksynth.files import read_bytes, write_bytes
+from masksynth.files import read_bytes, together, write_bytes
 
 SIZES = (UV_SIZE, 2 * UV_SIZE)
 LAYOUT = "prnet-256"
@@ -220,15 +220,21 @@ def save_template(path: Path | str, template: Template) -> list[Path]:
         HEIGHT_SUFFIX: None if template.height is None else _height_png(template),
     }
     written = []
-    for suffix, data in beside.items():
-        place = path.with_name(path.stem + suffix)
-        if data is not None:
-            write_bytes(place, data)
-            written.append(place)
-        else:
-            place.unlink(missing_ok=True)
-    write_bytes(path, _rgba_png(template))
+    with together(files_of(path)):
+        for suffix, data in beside.items():
+            place = path.with_name(path.stem + suffix)
+            if data is not None:
+                write_bytes(place, data)
+                written.append(place)
+            else:
+                place.unlink(missing_ok=True)
+        write_bytes(path, _rgba_png(template))
     return [*written, path]
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a template at `path` may have: the picture and what lies beside it."""
+    return [path, *(path.with_name(path.stem + suffix) for suffix in (NIR_SUFFIX, HEIGHT_SUFFIX))]
 
 
 def check_layout(alpha: Alpha, what: str) -> None:
