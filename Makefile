@@ -13,6 +13,10 @@ TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 # One thread each: the tests run in as many processes as there are cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# A .venv that was made elsewhere and moved here, or whose Python is gone, is made anew.
+$(shell [ ! -e $(VENV)/.created ] || { [ "$$(cat $(VENV)/.created)" = "$$(pwd)" ] && $(BIN)/python -c ""; } 2>/dev/null || \
+    rm -f $(VENV)/.created)
+
 .PHONY: demo test lint test-slow test-browser test-cluster benchmark wheel clean
 
 demo: $(VENV)/.installed
@@ -46,8 +50,8 @@ clean:
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "masksynth needs Python 3.11 or newer; give another one with PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@touch $@
+	$(PYTHON) -m venv --clear $(VENV)
+	@pwd > $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt $(TORCH) torch

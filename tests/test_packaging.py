@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -51,6 +52,19 @@ def test_every_pinned_requirement_is_in_range() -> None:
         requirement = Requirement(text)
         assert requirement.name.lower() in pinned, f"{requirement.name} is not pinned"
         assert Version(pinned[requirement.name.lower()]) in requirement.specifier
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+@pytest.mark.parametrize("fault", ["none", "moved", "Python gone"])
+def test_environment_that_cannot_work_is_made_anew(tmp_path: Path, fault: str) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    if fault != "Python gone":
+        (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / ".venv" / ".created").write_text(f"{tmp_path if fault != 'moved' else '/elsewhere'}\n")
+    make = ["make", "--dry-run", ".venv/.created"]
+    said = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert ("-m venv" in said) == (fault != "none")
 
 
 @pytest.mark.slow
