@@ -149,15 +149,19 @@ def read_photo(path: Path | str, *, white: float | None = None) -> Photo:
         If `white` is not above zero.
     """
     path = Path(path)
+    return decode_photo(read_photo_bytes(path), path, white=white)
+
+
+def read_photo_bytes(path: Path) -> bytes:
+    """The bytes of the image file `path`. Raises PhotoError where there are none to be read."""
     try:
-        data = read_bytes(path)
+        return read_bytes(path)
     except IsADirectoryError:
         raise PhotoError(f"{path}: is a folder, but a photo is wanted. Name the photos in it.") from None
     except FileNotFoundError:
         raise PhotoError(f"{path}: there is no such file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise PhotoError(f"{path}: could not be read ({getattr(error, 'strerror', None) or error}).") from error
-    return decode_photo(data, path, white=white)
 
 
 def decode_photo(data: bytes, source: Path, *, white: float | None = None) -> Photo:

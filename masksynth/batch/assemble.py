@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from masksynth.batch.part import PartForm, PartReader, part_path
 from masksynth.batch.plan import ABSENT_REASON, Plan, PlannedProtocol
 from masksynth.errors import BatchError, StoreError
 from masksynth.files import atomic_path
-from masksynth.store import PARTS, SPECTRA, Header, ProtocolRows, Skipped, StoreWriter, verify_store
+from masksynth.store import PARTS, SPECTRA, Header, ProtocolRows, Skipped, StoreWriter, Stretch, verify_store
 from masksynth.store.writer import writing
+
+if TYPE_CHECKING:
+    from masksynth.batch.run import Progress
 
 
 class DamagedPartError(StoreError):
@@ -61,7 +65,7 @@ def assemble(
     *,
     max_skipped: float,
     command: str,
-    advance: Callable[[int], None] = lambda _: None,
+    progress: Progress,
 ) -> Assembled:
     """Join the parts in `folder` into the file `out`, verify it and put it in its place.
 
@@ -69,8 +73,6 @@ def assemble(
     ----------
     max_skipped : share in [0, 1]
         Of the photos that have a file; where more were skipped the file is marked incomplete.
-    advance : called with a number of photos
-        As they are joined.
 
     Raises
     ------
@@ -103,6 +105,10 @@ def assemble(
     masked: dict[Spectrum, int] = dict.fromkeys(SPECTRA, 0)
     photos: dict[Spectrum, list[np.ndarray]] = {spectrum: [] for spectrum in SPECTRA}
     slots: dict[Spectrum, list[np.ndarray]] = {spectrum: [] for spectrum in SPECTRA}
+    written = dict.fromkeys(SPECTRA, 0)
+    stretches: defaultdict[str, list[Stretch]] = defaultdict(list)
+    part_of: dict[tuple[str, int], int] = {}
+    progress.begin("rows joined", sum(counts.values()))
     with atomic_path(out) as temporary:
         with (
             writing(out),
@@ -124,9 +130,13 @@ def assemble(
                                 photos[spectrum].append(block.rows.image_id)
                                 slots[spectrum].append(block.slots)
                                 masked[spectrum] += int((block.rows.mask >= 0).sum())
+                                written[spectrum] += len(block.rows)
+                                progress.advance(len(block.rows))
                         except StoreError as error:
                             raise DamagedPartError(k, str(error)) from error
-                advance(len(plan.part(k)))
+                        for name, checksum in part.sums(spectrum).items():
+                            stretches[name].append(Stretch(written[spectrum], checksum))
+                            part_of[name, written[spectrum]] = k
             rows = {spectrum: _joined(photos[spectrum], slots[spectrum]) for spectrum in SPECTRA}
             place = {number: index for index, number in enumerate(lost)}
             uses = {photo.number: tuple(slot.use for slot in photo.slots) for photo in plan.photos}
@@ -149,7 +159,12 @@ def assemble(
                 protocols=protocols,
                 skipped=skipped,
             )
-        problems = [text for text in verify_store(temporary).problems if complete or "incomplete" not in text]
+        progress.begin("rows read back", sum(counts.values()))
+        read_back = verify_store(temporary, stretches=stretches, progress=progress.advance)
+        for name, stop in read_back.wrong_stretches:
+            k = part_of[name, stop]
+            raise DamagedPartError(k, f"{part_path(folder, k)}: '{name}' has other values than were written.")
+        problems = [text for text in read_back.problems if complete or "incomplete" not in text]
         if problems:
             raise BatchError(f"{out}: read back, the file is not sound ({problems[0]}). Nothing was put in its place.")
     return Assembled(

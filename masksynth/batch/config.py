@@ -15,6 +15,7 @@ CROPS = ("scaled", "margin")
 COMPRESSIONS = ("none", "masks", "lzf", "gzip")
 GIVEN = ("fallback", "always", "never")
 SIDES = (32, 1024)  # least and largest crop
+PHOTO_LIMIT_S = 600.0  # at one photo; a worker that does not come back for so long counts as dead
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,11 +31,15 @@ from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import COLUMNS, MASKED_ONLY, SPECTRA, Kind, Rows, image_shape
 from masksynth.store.writer import writing
 
-PART_SCHEMA = "masksynth-part/2"
-WRITING = -1  # in place of a photo's number: the photos are done, the part is being closed
+PART_SCHEMA = "masksynth-part/3"
+WRITING = -1  # in place of a photo's number: what follows is no photo's fault, but writing the part
 BLOCK = 64  # rows written together; bounds the memory of a worker
 
-_ROW_COLUMNS = {name: form for name, form in COLUMNS.items() if name != "source"}  # the plan knows the source
+_ROW = np.dtype(
+    [(name, *form) for name, form in COLUMNS.items() if name != "source"]  # the plan knows the source
+    + [("slot", np.int32, ())]
+)
+"""What a part keeps of a row beside the images, as one table: opening twenty datasets costs more than filling them."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ def write_part(
     threads : int
         Photos that are at work at once; nothing but the time depends on it.
     at : called with a photo's number
-        Before the photo is looked at, so that it can be named if this process dies; with WRITING after the last one.
+        Before the photo is looked at, so that it can be named if this process dies; with WRITING before rows are
+        written.
     over : called with a photo's number
         When it is done.
     log : called with text
@@ -144,6 +149,9 @@ def write_part(
                 writer.skip(photo, f"unforeseen error ({_reason(repr(outcome), form.root, photo.path)})")
             else:
                 writer.add(photo, outcome)
+                if writer.full(photo.spectrum):
+                    at(WRITING)
+                    writer.write(photo.spectrum)
         at(WRITING)
         begun = time.perf_counter()
         writer.finish()
@@ -195,16 +203,16 @@ class _PartWriter:
         self._file.attrs["k"], self._file.attrs["plan_sha256"] = k, form.plan_sha256
         self._waiting: dict[Spectrum, list[tuple[PlannedPhoto, int, Row]]] = {spectrum: [] for spectrum in SPECTRA}
         self._written = dict.fromkeys(SPECTRA, 0)
+        self._datasets: dict[str, h5py.Dataset] = {}
         self._sums: dict[str, int] = {}
         self._lost: list[tuple[int, str]] = []
         for spectrum in SPECTRA:
             most = sum(len(photo.slots) for photo in photos if photo.spectrum == spectrum)
-            group = self._file.create_group(spectrum)
+            if not most:
+                continue
             for kind in form.kinds(spectrum):
-                self._create(group, kind, (most, *image_shape(spectrum, kind, form.side)), np.uint8)
-            for name, (dtype, shape) in _ROW_COLUMNS.items():
-                self._create(group, name, (most, *shape), dtype)
-            self._create(group, "slot", (most,), np.int32)
+                self._create(f"{spectrum}/{kind}", (most, *image_shape(spectrum, kind, form.side)), np.uint8)
+            self._create(f"{spectrum}/rows", (most,), _ROW)
 
     def __enter__(self) -> _PartWriter:
         return self
@@ -219,61 +227,59 @@ class _PartWriter:
         self.skipped += 1
 
     def add(self, photo: PlannedPhoto, rows: Sequence[Row]) -> None:
-        waiting = self._waiting[photo.spectrum]
-        waiting.extend((photo, slot, row) for slot, row in enumerate(rows))
+        self._waiting[photo.spectrum].extend((photo, slot, row) for slot, row in enumerate(rows))
         self.rows += len(rows)
-        if len(waiting) >= BLOCK:
-            self._write(photo.spectrum)
+
+    def full(self, spectrum: Spectrum) -> bool:
+        return len(self._waiting[spectrum]) >= BLOCK
 
     def finish(self) -> None:
         for spectrum in SPECTRA:
-            self._write(spectrum)
-            self._file[spectrum].attrs["rows"] = self._written[spectrum]
+            self.write(spectrum)
         numbers = np.array([number for number, _ in self._lost], np.int32)
         reasons = [reason for _, reason in self._lost]
-        self._file["skipped/photo"] = numbers
-        self._file.create_dataset("skipped/reason", (len(reasons),), h5py.string_dtype("utf-8"))
+        self._sums["skipped/photo"], self._sums["skipped/reason"] = _checksum(numbers, 0), _checksum(reasons, 0)
         if reasons:
-            self._file["skipped/reason"][:] = reasons
-        for name, values in (("skipped/photo", numbers), ("skipped/reason", reasons)):
-            self._sums[name] = _checksum(values, 0)
-        for name, checksum in self._sums.items():
-            self._file[name].attrs["crc32"] = checksum
+            self._file["skipped/photo"] = numbers
+            self._file["skipped/reason"] = np.array(reasons, h5py.string_dtype("utf-8"))
+        self._file.attrs["rows"] = [self._written[spectrum] for spectrum in SPECTRA]
+        self._file.attrs["crc32"] = json.dumps(self._sums)
 
     def note(self, seconds: Mapping[str, float]) -> None:
         self._file.attrs["seconds"] = json.dumps(seconds)
         self._file.attrs["schema"] = PART_SCHEMA
         self._file.flush()
 
-    def _create(self, group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        group.create_dataset(name, shape, dtype, track_times=False)
-        self._sums[f"{group.name.strip('/')}/{name}"] = 0
+    def _create(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        self._datasets[name] = self._file.create_dataset(name, shape, dtype, track_times=False)
+        self._sums[name] = 0
 
-    def _write(self, spectrum: Spectrum) -> None:
+    def write(self, spectrum: Spectrum) -> None:
         begun = time.perf_counter()
         waiting = self._waiting[spectrum]
         if not waiting:
             return
         photos, slots, rows = zip(*waiting, strict=True)
-        columns: dict[str, npt.NDArray[Any]] = {
-            "subject": np.array([photo.subject for photo in photos], np.int32),
-            "image_id": np.array([photo.number for photo in photos], np.int32),
-            "landmarks": np.stack([row.landmarks for row in rows]).astype(np.float32),
-            "pose": np.array([row.pose for row in rows], np.float32),
-            "score": np.array([row.score for row in rows], np.float32),
-            "mask": np.array([photo.slots[slot].mask for photo, slot in zip(photos, slots, strict=True)], np.int32),
-            "slot": np.array(slots, np.int32),
-        }
-        for kind in self._form.kinds(spectrum):
-            columns[kind] = np.stack([getattr(row, kind) for row in rows])
+        table = np.zeros(len(rows), _ROW)
+        table["subject"] = [photo.subject for photo in photos]
+        table["image_id"] = [photo.number for photo in photos]
+        table["landmarks"] = [row.landmarks for row in rows]
+        table["pose"] = [row.pose for row in rows]
+        table["score"] = [row.score for row in rows]
+        table["mask"] = [photo.slots[slot].mask for photo, slot in zip(photos, slots, strict=True)]
+        table["slot"] = slots
         start = self._written[spectrum]
-        for name, values in columns.items():
-            self._file[spectrum][name][start : start + len(rows)] = values
-            self._sums[f"{spectrum}/{name}"] = _checksum(values, self._sums[f"{spectrum}/{name}"])
+        self._append(f"{spectrum}/rows", start, table)
+        for kind in self._form.kinds(spectrum):
+            self._append(f"{spectrum}/{kind}", start, np.stack([getattr(row, kind) for row in rows]))
         self._guard.check()
         self._written[spectrum] = start + len(rows)
         waiting.clear()
         self.seconds += time.perf_counter() - begun
+
+    def _append(self, name: str, start: int, values: npt.NDArray[Any]) -> None:
+        self._datasets[name][start : start + len(values)] = values
+        self._sums[name] = _checksum(values, self._sums[name])
 
 
 @dataclass(frozen=True)
@@ -302,10 +308,14 @@ class PartReader:
             if not whole or attributes["plan_sha256"] != form.plan_sha256:
                 raise StoreError(f"{path}: is not part {k} of this plan.")
             self.seconds: dict[str, float] = json.loads(attributes["seconds"])
-            self._rows = {spectrum: int(self._file[spectrum].attrs["rows"]) for spectrum in SPECTRA}
-            numbers, reasons = self._file["skipped/photo"][:], self._file["skipped/reason"].asstr()[:].tolist()
+            self._sums: dict[str, int] = json.loads(attributes["crc32"])
+            self._rows = dict(zip(SPECTRA, attributes["rows"].tolist(), strict=True))
+            numbers, reasons = np.zeros(0, np.int32), list[str]()
+            if "skipped" in self._file:
+                numbers = self._file["skipped/photo"][:]
+                reasons = self._file["skipped/reason"].asstr()[:].tolist()
             for name, values in (("skipped/photo", numbers), ("skipped/reason", reasons)):
-                if _checksum(values, 0) != self._file[name].attrs["crc32"]:
+                if _checksum(values, 0) != self._sums[name]:
                     raise StoreError(f"{path}: '{name}' has other values than were written.")
             self.skipped = dict(zip(numbers.tolist(), reasons, strict=True))
         except (OSError, KeyError, ValueError) as error:
@@ -324,24 +334,35 @@ class PartReader:
         return self._rows[spectrum]
 
     def blocks(self, spectrum: Spectrum, source: Callable[[int], str], size: int = 256) -> Iterator[PartBlock]:
-        """The rows in order; `source` gives a photo's path by its number. All checksums are compared at the end."""
+        """The rows in order; `source` gives a photo's path by its number.
+
+        The checksum of the tables is compared at the end, those of the images are left to the reader of the joined
+        file; see `sums`.
+        """
+        if not self._rows[spectrum]:
+            return
         group = self._file[spectrum]
-        kinds = self._form.kinds(spectrum)
-        sums = dict.fromkeys((*kinds, *_ROW_COLUMNS, "slot"), 0)
+        datasets = {name: group[name] for name in (*self._form.kinds(spectrum), "rows")}
+        checksum = 0
         for start in range(0, self._rows[spectrum], size):
             block = np.s_[start : min(start + size, self._rows[spectrum])]
             try:
-                values = {name: group[name][block] for name in sums}
+                values = {name: dataset[block] for name, dataset in datasets.items()}
             except OSError as error:
                 raise StoreError(f"{self.path}: is damaged ({error}).") from error
-            for name in sums:
-                sums[name] = _checksum(values[name], sums[name])
+            table = values.pop("rows")
+            checksum = _checksum(table, checksum)
+            values |= {name: np.ascontiguousarray(table[name]) for name in _ROW.names or ()}
             slots = values.pop("slot")
-            values["source"] = tuple(source(int(number)) for number in values["image_id"])
+            values["source"] = tuple(map(source, table["image_id"].tolist()))
             yield PartBlock(Rows(**values), slots)
-        for name, checksum in sums.items():
-            if checksum != group[name].attrs["crc32"]:
-                raise StoreError(f"{self.path}: '{spectrum}/{name}' has other values than were written.")
+        if checksum != self._sums[f"{spectrum}/rows"]:
+            raise StoreError(f"{self.path}: '{spectrum}/rows' has other values than were written.")
+
+    def sums(self, spectrum: Spectrum) -> dict[str, int]:
+        """Name of each dataset of images in the joined file → CRC-32 of this part's share of it."""
+        names = [f"{spectrum}/{kind}" for kind in self._form.kinds(spectrum)]
+        return {name: self._sums[name] for name in names if self._rows[spectrum]}
 
 
 def _checksum(values: npt.NDArray[Any] | Sequence[str], so_far: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +19,11 @@ from masksynth.batch.config import BatchConfig
 from masksynth.batch.part import Row
 from masksynth.batch.plan import UNMASKED, Plan, PlannedPhoto
 from masksynth.compose import ComposeConfig, Composer
-from masksynth.datasets.reading import read_at
+from masksynth.datasets.reading import read_bytes_at
 from masksynth.datasets.recordio import split_place
 from masksynth.detect import Detector, load_detector
 from masksynth.errors import BatchError, NoFaceError, PhotoError, ShapeError
-from masksynth.photos import Photo
+from masksynth.photos import Photo, decode_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.reconstruct.cache import as_kept
 from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_box, detection_of_points
@@ -80,15 +81,16 @@ class PhotoWalk:
         self._guard = threading.Lock()
         self.detector = load_detector(config.detector)
         self.reconstructor = load_reconstructor(config.reconstructor, cache=cache, device=device)
+        self.caches = cache is not None
         self.seconds: dict[str, float] = {}
         self.clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
         """The rows of `photo`, one a slot. Raises PhotoError or NoFaceError with the reason where there are none."""
         with self._timed("decode"):
-            read = self._read(photo)
+            read, digest = self._read(photo)
         with self._timed("find face"):
-            face = self._face(read.pixels, photo)
+            face = self._face(read.pixels, photo, digest)
         if photo.slots[0].mask == UNMASKED:
             with self._timed("align"):
                 crop, landmarks = clean_crop(
@@ -115,9 +117,12 @@ class PhotoWalk:
             composer = self._own.composer = Composer(ComposeConfig(**self.config.compose))
         return composer
 
-    def _read(self, photo: PlannedPhoto) -> Photo:
+    def _read(self, photo: PlannedPhoto) -> tuple[Photo, bytes]:
+        """The photo, and the digest of its file."""
         try:
-            return read_at(self.root, photo.path)
+            data, source = read_bytes_at(self.root, photo.path)
+            digest = hashlib.sha256(data).digest() if self.caches else b""
+            return decode_photo(data, source), digest
         except PhotoError:
             place = split_place(photo.path)
             gone = _gone(self.root, self.root / (place[0] if place else photo.path))
@@ -128,7 +133,7 @@ class PhotoWalk:
                 ) from None
             raise
 
-    def _face(self, pixels: Photo8, photo: PlannedPhoto) -> Reconstruction:
+    def _face(self, pixels: Photo8, photo: PlannedPhoto, digest: bytes) -> Reconstruction:
         """The face that the data set means: at its eyes, points or box where it ships any, else the largest.
 
         With ``given`` "fallback" the place that it ships stands in where the detector finds no face there; with
@@ -141,7 +146,7 @@ class PhotoWalk:
             except ShapeError as error:  # eyes in one spot and the like
                 dropped.append(str(error))
         if place is None:
-            faces, reasons = self._find(pixels, self.detector)
+            faces, reasons = self._find(pixels, self.detector, digest)
             if not faces:
                 raise NoFaceError("; ".join(dict.fromkeys(reasons + dropped)) or "no face found")
             return faces[0]
@@ -150,19 +155,20 @@ class PhotoWalk:
             sources.reverse()
         elsewhere: list[Reconstruction] = []
         for source in sources:
-            faces, reasons = self._find(pixels, source)
+            faces, reasons = self._find(pixels, source, digest)
             dropped += reasons
-            faces.sort(key=lambda face: _distance(face, place))
-            if faces and (source is not self.detector or _distance(faces[0], place) < 1):
-                return faces[0]
-            elsewhere += faces
+            distances = [_distance(face, place) for face in faces]
+            order = sorted(range(len(faces)), key=distances.__getitem__)
+            if faces and (source is not self.detector or distances[order[0]] < 1):
+                return faces[order[0]]
+            elsewhere += [faces[k] for k in order]
         if not elsewhere:
             raise NoFaceError("; ".join(dict.fromkeys(dropped)) or "no face found")
         return elsewhere[0]
 
-    def _find(self, pixels: Photo8, source: Detector) -> tuple[list[Reconstruction], list[str]]:
+    def _find(self, pixels: Photo8, source: Detector, digest: bytes) -> tuple[list[Reconstruction], list[str]]:
         """Faces as a cache would give them back, so that one changes no byte."""
-        faces, reasons = find_faces(pixels, source, self.reconstructor)
+        faces, reasons = find_faces(pixels, source, self.reconstructor, digest=digest)
         return as_kept(faces), reasons
 
     @contextmanager
@@ -200,5 +206,5 @@ def _place(photo: PlannedPhoto) -> Detection | None:
 def _distance(face: Reconstruction, place: Detection) -> float:
     """How far the middle of the face's five points is from that of the place, in halves of the place's size."""
     box = place.box
-    middle = np.array([box.left + box.right, box.top + box.bottom]) / 2
-    return float(np.linalg.norm(face.five_points.mean(0) - middle)) / (max(box.width, box.height) / 2)
+    x, y = face.five_points.mean(0).tolist()
+    return math.hypot(x - (box.left + box.right) / 2, y - (box.top + box.bottom) / 2) / (max(box.width, box.height) / 2)

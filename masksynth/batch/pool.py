@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from masksynth import errors
+from masksynth.batch.config import PHOTO_LIMIT_S
 from masksynth.batch.part import WRITING
 from masksynth.errors import BatchError, MasksynthError
 
 DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
 DEATHS_IDLE = 3  # so many workers that die with a part in hand, but not at a photo, end the run
-WAIT_S = 1.0  # between looks for parts that another run holds
-
+WAIT_S = 1.0  # between looks for parts that another run holds, and at workers that do not answer
+LONGEST_TICK_S = 5.0  # more than that between two looks, and it was this process that slept
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -66,16 +67,25 @@ class Parts(Protocol):
 class Pool:
     """So many worker processes, dealt out to the devices where there are any; a dead one is replaced.
 
-    A photo at which two workers died is skipped with the reason. The pool never touches a photo itself.
+    One that does not come back from a photo within `photo_limit` seconds is ended. A photo at which two workers died
+    is skipped with the reason. The pool never touches a photo itself.
     """
 
-    def __init__(self, workers: int, setup: Mapping[str, Any], log_folder: Path, devices: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        workers: int,
+        setup: Mapping[str, Any],
+        log_folder: Path,
+        devices: Sequence[str] = (),
+        photo_limit: float = PHOTO_LIMIT_S,
+    ) -> None:
         self._count, self._setup, self._log_folder = workers, setup, log_folder
-        self._devices = devices
+        self._devices, self._photo_limit = devices, photo_limit
         self._workers: dict[int, _Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._deaths: Counter[int] = Counter()
         self._idle_deaths: Counter[int | None] = Counter()
+        self._looked = time.monotonic()
 
     def run(
         self,
@@ -104,6 +114,7 @@ class Pool:
                     continue
                 for key, _ in self._selector.select(timeout=WAIT_S):
                     self._hear(self._workers[key.fd], parts, advance, say)
+                self._end_stuck()
         finally:
             self.close()
 
@@ -113,6 +124,19 @@ class Pool:
             worker.end()
         self._workers.clear()
         self._selector.close()
+
+    def _end_stuck(self) -> None:
+        """Kill workers that have been at one photo for too long, by the time that this process was awake itself."""
+        now = time.monotonic()
+        awake = min(now - self._looked, LONGEST_TICK_S)
+        if awake < WAIT_S:
+            return
+        self._looked = now
+        for worker in self._workers.values():
+            for photo in worker.photos:
+                worker.photos[photo] += awake
+            if max(worker.photos.values(), default=0.0) > self._photo_limit:
+                worker.kill(f"no answer for {self._photo_limit:.0f} s")
 
     def _busy(self) -> bool:
         return any(worker.part is not None for worker in self._workers.values())
@@ -145,13 +169,14 @@ class Pool:
             say(self._bury(worker, parts))
             return
         for message in messages:
+            for number in message["over"]:
+                del worker.photos[number]
+            if message["over"]:
+                worker.seen += len(message["over"])
+                advance(len(message["over"]))
             if "at" in message:
                 if message["at"] != WRITING:
-                    worker.photos.add(message["at"])
-            elif "over" in message:
-                worker.photos.discard(message["over"])
-                worker.seen += 1
-                advance(1)
+                    worker.photos[message["at"]] = 0.0
             elif "done" in message:
                 assert worker.part is not None
                 advance(parts.photos(worker.part) - worker.seen)  # those that were refused are seen by nobody
@@ -191,9 +216,10 @@ class _Worker:
     def __init__(self, setup: Mapping[str, Any], log_folder: Path, device: str | None) -> None:
         self.device = device
         self.part: int | None = None
-        self.photos: set[int] = set()  # at work
+        self.photos: dict[int, float] = {}  # at work → seconds that it has been
         self.seen = 0  # photos of the present part that are done
         self._text = b""
+        self._killed = ""
         self._log = log_folder / f"worker-{os.getpid()}-{time.monotonic_ns()}.log"
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"}
         package_folder = str(Path(errors.__file__).parents[1])
@@ -229,6 +255,11 @@ class _Worker:
         *lines, self._text = (self._text + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
+    def kill(self, why: str) -> None:
+        """End it for a reason, which `how_it_ended` gives."""
+        self._killed = self._killed or why
+        self._process.kill()
+
     def end(self) -> None:
         """Make sure that it is gone."""
         if self._process.poll() is None:
@@ -243,6 +274,8 @@ class _Worker:
             self._process.kill()
             code = self._process.wait()
         self._gone()
+        if self._killed:
+            return self._killed
         if code >= 0:
             return f"exit code {code}"
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"

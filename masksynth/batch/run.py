@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from masksynth.batch.assemble import Assembled, DamagedPartError, assemble, kind_of_reason
+from masksynth.batch.config import PHOTO_LIMIT_S
 from masksynth.batch.folder import PHOTO_FUNCTION, Job, is_done, open_job
 from masksynth.batch.locks import Heartbeat
 from masksynth.batch.part import part_path
@@ -85,15 +86,18 @@ class Runner(Protocol):
 class LocalRunner:
     """Worker processes of this machine; one a core that this process may use where no number is given.
 
-    With `devices` each gets one of them, in turn.
+    With `devices` each gets one of them, in turn. One that does not come back from a photo for `photo_limit` seconds
+    counts as dead.
     """
 
-    def __init__(self, workers: int | None = None, devices: Sequence[str] = ()) -> None:
-        self.workers, self.devices = workers or available_cores(), devices
+    def __init__(
+        self, workers: int | None = None, devices: Sequence[str] = (), photo_limit: float = PHOTO_LIMIT_S
+    ) -> None:
+        self.workers, self.devices, self.photo_limit = workers or available_cores(), devices, photo_limit
 
     def __call__(self, job: Job, parts: list[int], heartbeat: Heartbeat, progress: Progress) -> None:
         with LockedParts(job, parts, heartbeat) as work:
-            pool = Pool(min(self.workers, len(parts)), job.setup, job.folder, self.devices)
+            pool = Pool(min(self.workers, len(parts)), job.setup, job.folder, self.devices, self.photo_limit)
             pool.run(work, progress.advance, progress.say)
 
 
@@ -108,6 +112,7 @@ def run_plan(
     command: str = "",
     progress: Progress | None = None,
     devices: Sequence[str] = (),
+    photo_limit: float = PHOTO_LIMIT_S,
     cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
@@ -130,6 +135,8 @@ def run_plan(
         As typed; written into the file.
     devices : names, optional
         As PyTorch gives them, of the kind in the plan's config; the workers of this machine are dealt out to them.
+    photo_limit : seconds
+        At one photo, after which a worker of this machine counts as dead.
     cache : folder, optional
         Keeps reconstructions, so that another run on the same photos costs no network. It changes no byte.
     function : "module:name"
@@ -145,7 +152,7 @@ def run_plan(
         If something cannot be written.
     """
     progress = progress or Silent()
-    runner = runner or LocalRunner(workers, devices)
+    runner = runner or LocalRunner(workers, devices, photo_limit)
     begun = time.monotonic()
     if is_done(plan, out, force):
         return _summary(plan, out, None, 0, begun)
@@ -174,6 +181,7 @@ def run_share(
     workers: int | None = None,
     progress: Progress | None = None,
     devices: Sequence[str] = (),
+    photo_limit: float = PHOTO_LIMIT_S,
     cache: Path | None = None,
     function: str = PHOTO_FUNCTION,
     arguments: dict[str, Any] | None = None,
@@ -198,7 +206,7 @@ def run_share(
     job = open_job(plan, out, function=function, arguments=arguments, cache=cache)
     wanted = [k for k in job.missing() if k in set(mine)]
     with Heartbeat() as heartbeat:
-        photos = _do_parts(job, wanted, LocalRunner(workers, devices), heartbeat, progress)
+        photos = _do_parts(job, wanted, LocalRunner(workers, devices, photo_limit), heartbeat, progress)
     return Share(len(mine), len(wanted), plan.parts, photos, time.monotonic() - begun)
 
 
@@ -258,7 +266,6 @@ def _do_parts(job: Job, parts: list[int], runner: Runner, heartbeat: Heartbeat, 
 
 def _join(job: Job, max_skipped: float, command: str, heartbeat: Heartbeat, progress: Progress) -> Assembled:
     with only_run(job.folder / "assemble.lock", heartbeat, job.out):
-        progress.begin("joining the parts", len(job.plan.photos))
         return assemble(
             job.plan,
             job.folder,
@@ -266,7 +273,7 @@ def _join(job: Job, max_skipped: float, command: str, heartbeat: Heartbeat, prog
             job.form,
             max_skipped=max_skipped,
             command=command,
-            advance=progress.advance,
+            progress=progress,
         )
 
 

@@ -33,8 +33,14 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a native library prints must not mix with the answers
 
+    over: list[int] = []  # told with the next message, since each wakes the parent
+
+    guard = threading.Lock()
+
     def say(message: dict[str, Any]) -> None:
-        os.write(answers, json.dumps(message).encode() + b"\n")
+        with guard:
+            told = {"over": [over.pop() for _ in range(len(over))], **message}
+            os.write(answers, json.dumps(told).encode() + b"\n")
 
     try:
         setup = json.loads(lines.get())
@@ -52,7 +58,7 @@ def main() -> None:
                 form,
                 refused=refused,
                 threads=1 if task["careful"] else function.threads,
-                over=lambda number: say({"over": number}),
+                over=over.append,
                 at=lambda number: say({"at": number}),
                 log=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the worker's log file
             )

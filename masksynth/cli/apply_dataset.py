@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from masksynth.batch.config import COMPRESSIONS, CROPS, GIVEN, MASK_SPECTRA, BatchConfig
+from masksynth.batch.config import COMPRESSIONS, CROPS, GIVEN, MASK_SPECTRA, PHOTO_LIMIT_S, BatchConfig
 from masksynth.cli.datasets import scan_options, scan_settings
 from masksynth.cli.options import (
     PATH,
@@ -90,6 +90,10 @@ _OPTIONS = (
     ),
     click.option("--workers", type=click.IntRange(min=1), help="Processes; else one a core that may be used."),
     click.option(
+        "--photo-limit", type=click.FloatRange(min=1), default=PHOTO_LIMIT_S, show_default=True, metavar="SECONDS",
+        help="A worker that does not come back from a photo for so long is ended, as if it had died there.",
+    ),
+    click.option(
         "--max-skipped", type=click.FloatRange(0, 100), default=MAX_SKIPPED, show_default=True,
         help="Per cent of a data set's photos that may be skipped before the run counts as failed.",
     ),
@@ -122,6 +126,7 @@ def apply_dataset(
     scheduler: str | None = None,
     cache: Path | None = None,
     device: str = "auto",
+    photo_limit: float = PHOTO_LIMIT_S,
     **settings: Any,
 ) -> int:
     """Mask the data set `dataset` into the file `out`; the exit code.
@@ -161,7 +166,10 @@ def apply_dataset(
         return 0
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's notice
     try:
-        code = _run(plan, out, share, assemble, scheduler, workers, max_skipped, strict, force, cache, devices)
+        code = _run(
+            plan, out, share, assemble, scheduler, max_skipped, strict, force,
+            workers=workers, cache=cache, devices=devices, photo_limit=photo_limit,
+        )  # fmt: skip
         if export is not None:
             _export(out, export, force)
         return code
@@ -180,12 +188,10 @@ def _run(
     share: tuple[int, int] | None,
     assemble: bool,
     scheduler: str | None,
-    workers: int | None,
     max_skipped: float,
     strict: bool,
     force: bool,
-    cache: Path | None,
-    devices: tuple[str, ...],
+    **machine: Any,
 ) -> int:
     from masksynth.batch import assemble_plan, run_plan, run_share
     from masksynth.cli.progress import Progress
@@ -193,7 +199,7 @@ def _run(
     typed = shlex.join(["masksynth", *sys.argv[1:]])
     with Progress() as progress:
         if share is not None:
-            done = run_share(plan, out, share=share, workers=workers, progress=progress, cache=cache, devices=devices)
+            done = run_share(plan, out, share=share, progress=progress, **machine)
             click.echo(
                 f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} parts are done, {done.done_here:,} now "
                 f"({done.photos:,} photos in {done.seconds:.1f} s). When all tasks are done, --assemble joins them."
@@ -211,14 +217,12 @@ def _run(
             summary = run_plan(
                 plan,
                 out,
-                workers=workers,
                 runner=runner,
                 force=force,
                 max_skipped=allowed,
                 command=typed,
                 progress=progress,
-                cache=cache,
-                devices=devices,
+                **machine,
             )
     for line in summary_lines(plan, summary):
         click.echo(line)
@@ -254,6 +258,7 @@ def _run(
     show_default=True,
     help="Light that the mask takes from the skin along its edge.",
 )
+@click.option("--no-shadow", is_flag=True, help="The same as --shadow 0: nothing outside the mask changes.")
 @click.option("--blur/--no-blur", default=PICTURE.blur, show_default=True, help="Take the sharpness of the photo.")
 @click.option("--grain/--no-grain", default=PICTURE.grain, show_default=True, help="Take the noise of the photo.")
 @click.option(
@@ -261,7 +266,7 @@ def _run(
 )
 @seed_option
 @force_option
-def command(template: tuple[str, ...], templates: str | None, **settings: Any) -> None:
+def command(template: tuple[str, ...], templates: str | None, no_shadow: bool, **settings: Any) -> None:
     """Put masks on a whole data set.
 
     Every NIR photo is aligned and masked, every VIS photo aligned, all into one HDF5 file. A run that was interrupted
@@ -271,6 +276,8 @@ def command(template: tuple[str, ...], templates: str | None, **settings: Any) -
     Example: masksynth apply --dataset casia --root /data/NIR-VIS-2.0 --out masked.h5
     """
     picture = {field.name: settings.pop(field.name) for field in fields(PICTURE) if field.name in settings}
+    if no_shadow:
+        picture["shadow"] = 0.0
     settings["seed"] = picture.pop("seed")  # of the run; each row has a grain of its own
     changed = {name: value for name, value in picture.items() if value != getattr(PICTURE, name)}
     named = ",".join([*template, *([templates] if templates else [])]) or None

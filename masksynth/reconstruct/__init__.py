@@ -53,7 +53,7 @@ def load_reconstructor(name: str = "facemesh", *, cache: Path | None = None, dev
 
 
 def find_faces(
-    pixels: Photo8, detector: Detector, reconstructor: Reconstructor
+    pixels: Photo8, detector: Detector, reconstructor: Reconstructor, *, digest: bytes = b""
 ) -> tuple[list[Reconstruction], list[str]]:
     """Every face of a picture, reconstructed.
 
@@ -61,6 +61,8 @@ def find_faces(
     ----------
     pixels : (H, W, 3) or (H, W) uint8
         One channel is repeated for the networks.
+    digest : bytes, optional
+        Of the file that the picture was decoded from: a cache then need not go over the pixels, which are many more.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def find_faces(
         return _find_faces(pixels, detector, reconstructor)
     from masksynth.reconstruct.cache import as_kept
 
-    path = cache.path(pixels, detector, reconstructor)
+    path = cache.path(pixels, detector, reconstructor, digest)
     kept: tuple[list[Reconstruction], list[str]] | None = cache.load(path)
     if kept is None:
         faces, dropped = _find_faces(pixels, detector, reconstructor)

@@ -1,8 +1,8 @@
 """Keeping reconstructions, so that a second mask on the same photo costs no network.
 
-One file a photo, named by a hash of the picture, the detector, the reconstructor and their settings: a digest, then
-safetensors. Of Face Mesh its 468 points are kept, of others the positions on the layout's face as 16-bit numbers over
-their range: a few thousandths of a pixel. Everything else follows from these.
+One file a photo, named by a hash of the picture or its file, the detector, the reconstructor and their settings: a
+digest, then safetensors. Of Face Mesh its 468 points are kept, of others the positions on the layout's face as 16-bit
+numbers over their range: a few thousandths of a pixel. Everything else follows from these.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
@@ -43,14 +45,20 @@ class FaceCache:
         self._folder = folder
         self.hits = self.misses = 0
 
-    def path(self, pixels: Photo8, detector: Any, reconstructor: Any) -> Path:
-        """Where the faces of this picture, (H, W) or (H, W, 3), are kept, or would be."""
+    def path(self, pixels: Photo8, detector: Any, reconstructor: Any, digest: bytes = b"") -> Path:
+        """Where the faces of this picture, (H, W) or (H, W, 3), are kept, or would be.
+
+        `digest` is of the file that it was decoded from, by the decoder of this installation.
+        """
         # `settings` tells apart two of one name: weights, precision, faces given by the user.
         words = [FORM, __version__, str(pixels.shape)]
         words += [f"{part.name}:{getattr(part, 'settings', '')}" for part in (detector, reconstructor)]
-        digest = hashlib.sha256("\x1f".join(words).encode())
-        digest.update(np.ascontiguousarray(pixels).data)
-        name = digest.hexdigest()[:40]
+        if digest:
+            words += ["file", PIL.__version__, cv2.__version__, digest.hex()]
+        name_of = hashlib.sha256("\x1f".join(words).encode())
+        if not digest:
+            name_of.update(np.ascontiguousarray(pixels).data)
+        name = name_of.hexdigest()[:40]
         return self._folder / name[:2] / f"{name[2:]}.faces"
 
     def load(self, path: Path) -> tuple[list[Reconstruction], list[str]] | None:

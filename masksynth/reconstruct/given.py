@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -106,15 +107,23 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
 
 def _whole_face(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(68, 2): the generic face's landmarks, moved, turned and scaled to fit 2 or 5 points."""
-    generic = generic_landmarks68()[:, :2]
-    own = np.stack([generic[36:42].mean(0), generic[42:48].mean(0), generic[30], generic[48], generic[54]])[
-        : len(points)
-    ]
-    # In complex numbers a similarity is w = a z + b, and least squares for a is one division.
-    z, w = own @ [1, 1j], points @ [1, 1j]
-    a = np.vdot(z - z.mean(), w - w.mean()) / (np.abs(z - z.mean()) ** 2).sum()
-    moved = a * (generic @ [1, 1j] - z.mean()) + w.mean()
+    whole, own, spread = _generic_face(len(points))
+    # In complex numbers a similarity is w = a z + b, and least squares for a is one division; z has its mean at 0.
+    w = points @ [1, 1j]
+    middle = w.mean()
+    moved = np.vdot(own, w - middle) / spread * whole + middle
     return np.stack([moved.real, moved.imag], axis=1)
+
+
+@functools.cache
+def _generic_face(count: int) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128], float]:
+    """The generic face as complex numbers round the mean of its first `count` of five points: its 68 landmarks, those
+    points, and the sum of their squares."""
+    generic = generic_landmarks68()[:, :2]
+    own = np.stack([generic[36:42].mean(0), generic[42:48].mean(0), generic[30], generic[48], generic[54]])[:count]
+    z = own @ [1, 1j]
+    around = z - z.mean()
+    return generic @ [1, 1j] - z.mean(), around, float((np.abs(around) ** 2).sum())
 
 
 def _from_text(text: str, photo: Path) -> list[Detection]:

@@ -2,7 +2,7 @@
 
 from masksynth.store.reader import Store, StoredProtocol, open_store
 from masksynth.store.schema import PARTS, SCHEMA, SPECTRA, Header, MaskEntry, ProtocolRows, Rows, Skipped
-from masksynth.store.verify import Verification, verify_store
+from masksynth.store.verify import Stretch, Verification, verify_store
 from masksynth.store.writer import StoreWriter, write_store
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Store",
     "StoreWriter",
     "StoredProtocol",
+    "Stretch",
     "Verification",
     "open_store",
     "verify_store",

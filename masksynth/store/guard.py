@@ -2,7 +2,7 @@
 
 The HDF5 library does not survive a write that fails (disk full, quota, file limit) while it closes a file: the process
 ends with a segmentation fault. So what HDF5 writes goes through an object of ours that keeps the first error for later
-and swallows what follows; whoever writes asks `check` now and then, and after closing.
+and what follows in memory, where HDF5 may read it back; whoever writes asks `check` now and then, and after closing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class _Guarded(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._place = 0
+        self._unwritten: list[tuple[int, bytes]] = []  # place and bytes of every write from the first error on
         self.error: OSError | None = None
 
     def readable(self) -> bool:
@@ -44,12 +45,20 @@ class _Guarded(io.RawIOBase):
         if whence == io.SEEK_CUR:
             offset += self._place
         elif whence == io.SEEK_END:
-            offset += os.fstat(self._descriptor).st_size
+            offset += self._size()
         self._place = offset
         return offset
 
     def readinto(self, buffer: Any) -> int:
-        count = os.preadv(self._descriptor, [buffer], self._place)
+        view = memoryview(buffer).cast("B")
+        count = os.preadv(self._descriptor, [view], self._place)
+        if self._unwritten:
+            on_disk, count = count, max(0, min(len(view), self._size() - self._place))
+            view[on_disk:count] = bytes(max(0, count - on_disk))
+            for place, data in self._unwritten:
+                start, stop = max(place, self._place), min(place + len(data), self._place + count)
+                if start < stop:
+                    view[start - self._place : stop - self._place] = data[start - place : stop - place]
         self._place += count
         return count
 
@@ -62,6 +71,8 @@ class _Guarded(io.RawIOBase):
                 written += os.pwrite(self._descriptor, view[written:], place + written)
             except OSError as error:
                 self.error = error
+        if written < len(view):
+            self._unwritten.append((place + written, bytes(view[written:])))
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
@@ -76,8 +87,13 @@ class _Guarded(io.RawIOBase):
     def flush(self) -> None:
         """Nothing is buffered; whoever renames the file has it written to the disk first."""
 
+    def _size(self) -> int:
+        ends = (place + len(data) for place, data in self._unwritten)
+        return max(os.fstat(self._descriptor).st_size, *ends, 0)
+
     def close(self) -> None:
         if not self.closed:
+            self._unwritten.clear()
             try:
                 os.close(self._descriptor)  # network file systems report a full disk as late as here
             except OSError as error:

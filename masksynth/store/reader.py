@@ -64,6 +64,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._handle: h5py.File | None = None
+        self._opened: dict[str, h5py.Dataset] = {}  # of images, kept open: opening costs more than reading a row
         self._descriptor = -1
         self._pid = 0
         self._check()
@@ -75,10 +76,11 @@ class Store:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handle": None, "_descriptor": -1, "_pid": 0}
+        return {**self.__dict__, "_handle": None, "_opened": {}, "_descriptor": -1, "_pid": 0}
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
+        self._opened = {}
         if self._handle is not None and self._pid == os.getpid():
             self._handle.close()
             os.close(self._descriptor)
@@ -88,7 +90,7 @@ class Store:
     def file(self) -> h5py.File:
         """The open HDF5 file of this process."""
         if self._handle is None or self._pid != os.getpid():
-            self._handle = _open(self.path)  # a forked parent's handle is left to the parent
+            self._handle, self._opened = _open(self.path), {}  # a forked parent's handle is left to the parent
             self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             self._pid = os.getpid()
         return self._handle
@@ -133,12 +135,15 @@ class Store:
 
     def count(self, spectrum: Spectrum) -> int:
         """Number of rows of a spectrum."""
-        return int(self.file[spectrum]["image"].shape[0])
+        return int(self._dataset(spectrum, "image").shape[0])
 
     def kinds(self, spectrum: Spectrum) -> tuple[Kind, ...]:
         """Which images the rows of a spectrum have: ``image``, and where masked ``clean``, ``alpha``, ``touched``."""
-        group = self.file[spectrum]
-        return ("image", *(kind for kind in MASKED_ONLY if kind in group))
+        file = self.file
+        return (
+            "image",
+            *(kind for kind in MASKED_ONLY if f"{spectrum}/{kind}" in self._opened or kind in file[spectrum]),
+        )
 
     def images(self, spectrum: Spectrum, rows: RowIndex = None, kind: Kind = "image") -> npt.NDArray[np.uint8]:
         """Images of some rows, in the order asked for.
@@ -163,7 +168,7 @@ class Store:
             kind = "image"
         if kind not in self.kinds(spectrum):
             raise StoreError(f"{self.path}: holds no '{kind}' images of {spectrum.upper()}. It was made without them.")
-        dataset = self.file[spectrum][kind]
+        dataset = self._dataset(spectrum, kind)
         wanted = self._rows(spectrum, rows)
         out = np.zeros((len(wanted), *dataset.shape[1:]), np.uint8)
         offset = dataset.id.get_offset() if dataset.chunks is None else None
@@ -222,6 +227,12 @@ class Store:
     @cached_property
     def _columns(self) -> dict[tuple[str, str], npt.NDArray[Any]]:
         return {}
+
+    def _dataset(self, spectrum: Spectrum, kind: Kind) -> h5py.Dataset:
+        file, name = self.file, f"{spectrum}/{kind}"
+        if name not in self._opened:
+            self._opened[name] = file[name]
+        return self._opened[name]
 
     def _rows(self, spectrum: Spectrum, rows: RowIndex) -> npt.NDArray[np.int64]:
         count = self.count(spectrum)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,30 @@ class Verification:
     masked: Mapping[Spectrum, int]  # spectrum → rows that wear a mask
     datasets: int  # whose hashes were compared
     problems: tuple[str, ...]  # one sentence each
+    wrong_stretches: tuple[tuple[str, int], ...] = ()  # dataset and end of each stretch whose values are others
 
 
-def verify_store(path: Path | str, *, progress: Callable[[int], None] = lambda _: None) -> Verification:
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive rows of a dataset, from the end of the stretch before it up to `stop`, and their CRC-32."""
+
+    stop: int
+    crc32: int
+
+
+def verify_store(
+    path: Path | str,
+    *,
+    stretches: Mapping[str, Sequence[Stretch]] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Verification:
     """Check schema, counts, hashes, and that masked and clean crops differ in touched pixels only.
 
     Parameters
     ----------
+    stretches : name of an image dataset → stretches, optional
+        For whoever has just written the file from pieces: these checksums of the pieces are compared in place of the
+        dataset's hash, at less than half its cost.
     progress : called with a number of rows
         After each block of rows.
 
@@ -43,15 +61,17 @@ def verify_store(path: Path | str, *, progress: Callable[[int], None] = lambda _
         If the file cannot be opened as one of the schema at all; everything else is listed in `problems`.
     """
     problems: list[str] = []
+    wrong: list[tuple[str, int]] = []
+    wanted = {name: {item.stop: item.crc32 for item in found} for name, found in (stretches or {}).items()}
     with open_store(path) as store:
         _check_tables(store, problems)
-        hashes: dict[str, str] = {}
+        looked_at: set[str] = set()
         for spectrum in SPECTRA:
-            hashes |= _check_rows(store, spectrum, problems, progress)
-        compared = _check_hashes(store, problems, hashes)
+            looked_at |= _check_rows(store, spectrum, problems, wanted, wrong, progress)
+        compared = _check_hashes(store, problems, looked_at)
         rows = {spectrum: store.count(spectrum) for spectrum in SPECTRA}
         masked = {spectrum: int((store.column(spectrum, "mask") >= 0).sum()) for spectrum in SPECTRA}
-    return Verification(Path(path), rows, masked, compared, tuple(problems))
+    return Verification(Path(path), rows, masked, compared, tuple(problems), tuple(wrong))
 
 
 def _check_tables(store: Store, problems: list[str]) -> None:
@@ -91,39 +111,72 @@ def _check_tables(store: Store, problems: list[str]) -> None:
 
 
 def _check_rows(
-    store: Store, spectrum: Spectrum, problems: list[str], progress: Callable[[int], None]
-) -> dict[str, str]:
-    """Look at columns and images; the hashes of the images, which are read once for both."""
+    store: Store,
+    spectrum: Spectrum,
+    problems: list[str],
+    stretches: Mapping[str, Mapping[int, int]],
+    wrong: list[tuple[str, int]],
+    progress: Callable[[int], None],
+) -> set[str]:
+    """Look at columns and images, which are read once; the names of the datasets whose values have been compared."""
     for name, limit in (("subject", len(store.subjects)), ("mask", len(store.templates))):
         values = store.column(spectrum, name)
         lowest = -1 if name == "mask" else 0
         if len(values) and not lowest <= values.min() <= values.max() < limit:
             problems.append(f"{spectrum}: column '{name}' points outside its table")
-    contents = {kind: ContentHash() for kind in store.kinds(spectrum)}
+    kinds = {kind: f"{spectrum}/{kind}" for kind in store.kinds(spectrum)}
+    hashes = {name: ContentHash() for name in kinds.values() if name not in stretches}
+    sums = {name: 0 for name in kinds.values() if name in stretches}
+    others: list[str] = []
     untouched_differ = 0
-    for start in range(0, store.count(spectrum), BLOCK):
-        rows = slice(start, min(start + BLOCK, store.count(spectrum)))
+    for rows in _blocks(store.count(spectrum), {stop for name in sums for stop in stretches[name]}):
         try:
-            images = {kind: store.images(spectrum, rows, kind) for kind in contents}
+            images = {kind: store.images(spectrum, rows, kind) for kind in kinds}
         except StoreError as error:
             problems.append(str(error))
-            return {}
-        for kind, content in contents.items():
-            content.update(images[kind])
+            return set(kinds.values())
+        for kind, name in kinds.items():
+            if name in hashes:
+                hashes[name].update(images[kind])
+                continue
+            sums[name] = zlib.crc32(images[kind].data, sums[name])
+            if rows.stop in stretches[name]:
+                if sums[name] != stretches[name][rows.stop]:
+                    wrong.append((name, rows.stop))
+                sums[name] = 0
         if "touched" in images and "clean" in images:
             differs = images["image"] != images["clean"]
-            if differs.ndim == 4:
-                differs = differs.any(-1)
+            if differs.ndim == 4:  # ten times as fast as any(-1)
+                differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
             untouched = images["touched"] == 0
             untouched_differ += int(((differs | (images["alpha"] > 0)) & untouched).any((1, 2)).sum())
         progress(rows.stop - rows.start)
     if untouched_differ:
         problems.append(f"{spectrum}: {untouched_differ} masked crops differ from the clean ones in untouched pixels")
-    return {f"{spectrum}/{kind}": content.hexdigest() for kind, content in contents.items()}
+    for name, content in hashes.items():
+        stated = store.file[name].attrs.get("sha256", "")
+        if stated and content.hexdigest() != str(stated):
+            others.append(name)
+    problems += [_other_values(name) for name in dict.fromkeys([*others, *(name for name, _ in wrong if name in sums)])]
+    return set(kinds.values())
 
 
-def _check_hashes(store: Store, problems: list[str], known: Mapping[str, str]) -> int:
-    """Compare the hash of every dataset with what it says; `known` are those computed already."""
+def _blocks(count: int, stops: set[int]) -> Iterator[slice]:
+    """Rows 0 to `count` in blocks that end at each of `stops`."""
+    start = 0
+    for stop in sorted({*stops, count}):
+        while start < stop:
+            end = min(start + BLOCK, stop)
+            yield slice(start, end)
+            start = end
+
+
+def _other_values(name: str) -> str:
+    return f"'{name}' has other values than were written (its hash differs)"
+
+
+def _check_hashes(store: Store, problems: list[str], looked_at: set[str]) -> int:
+    """Compare the hash of every dataset but those in `looked_at` with what it says; how many datasets there are."""
     names: list[str] = []
     store.file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     for name in names:
@@ -132,9 +185,7 @@ def _check_hashes(store: Store, problems: list[str], known: Mapping[str, str]) -
         if stated is None:
             problems.append(f"'{name}' carries no hash")
             continue
-        if name in known:
-            if known[name] != str(stated):
-                problems.append(f"'{name}' has other values than were written (its hash differs)")
+        if name in looked_at:
             continue
         content = ContentHash()
         try:
@@ -145,5 +196,5 @@ def _check_hashes(store: Store, problems: list[str], known: Mapping[str, str]) -
             problems.append(f"'{name}' cannot be read ({str(error).splitlines()[0]})")
             continue
         if content.hexdigest() != str(stated):
-            problems.append(f"'{name}' has other values than were written (its hash differs)")
+            problems.append(_other_values(name))
     return len(names)

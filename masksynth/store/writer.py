@@ -67,6 +67,7 @@ class StoreWriter:
         self._counts = {spectrum: int(counts.get(spectrum, 0)) for spectrum in SPECTRA}
         self._cursor = dict.fromkeys(SPECTRA, 0)
         self._hashes: dict[str, ContentHash] = {}
+        self._datasets: dict[str, h5py.Dataset] = {}  # of the rows, kept open: opening costs more than writing a block
         self._guard = Hdf5File(self.path)
         self._file = self._guard.h5
         for spectrum in SPECTRA:
@@ -81,12 +82,12 @@ class StoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._datasets.clear()
         self._guard.__exit__(kind, error, trace)
 
     def write(self, spectrum: Spectrum, rows: Rows) -> None:
         """Append rows. Raises ShapeError where they are not as the schema has them, or are more than announced."""
-        group = self._file[spectrum]
-        kinds = [kind for kind in ("image", *MASKED_ONLY) if kind in group]
+        kinds = [kind for kind in ("image", *MASKED_ONLY) if f"{spectrum}/{kind}" in self._datasets]
         check_rows(rows, spectrum, self.side, kinds)
         start = self._cursor[spectrum]
         stop = start + len(rows)
@@ -95,7 +96,7 @@ class StoreWriter:
         for name in (*kinds, *COLUMNS):
             values = getattr(rows, name)
             if len(rows):
-                group[name][start:stop] = values
+                self._datasets[f"{spectrum}/{name}"][start:stop] = values
             self._hashes[f"{spectrum}/{name}"].update(values)
         self._cursor[spectrum] = stop
         self._guard.check()
@@ -157,8 +158,9 @@ class StoreWriter:
             self._create(group, name, (count, *shape), _TEXT if dtype is str else dtype, {})
 
     def _create(self, group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, options: Any) -> None:
-        group.create_dataset(name, shape, dtype, track_times=False, **options)
-        self._hashes[f"{group.name.strip('/')}/{name}".strip("/")] = ContentHash()
+        full = f"{group.name.strip('/')}/{name}"
+        self._datasets[full] = group.create_dataset(name, shape, dtype, track_times=False, **options)
+        self._hashes[full] = ContentHash()
 
     def _table(self, name: str, values: Sequence[str] | npt.NDArray[np.int32]) -> h5py.Dataset:
         dtype = np.int32 if isinstance(values, np.ndarray) else _TEXT

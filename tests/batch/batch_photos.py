@@ -39,6 +39,8 @@ class SmallWalk:
         nir_p0 = photo.path.startswith("nir/p0/")
         if nir_p0 and (name == "kills" or (name == "first" and self._first(name))):
             os.kill(os.getpid(), signal.SIGKILL)
+        if nir_p0 and (name == "stops" or (name == "stops-once" and self._first(name))):
+            os.kill(os.getpid(), signal.SIGSTOP)
         if name.startswith("noface"):
             raise NoFaceError(f"{self.root / photo.path}: no face found (best score 0.{photo.number}1, needs 0.50).")
         if name.startswith("bug"):

@@ -40,7 +40,8 @@ def test_threads_change_no_byte_and_the_photo_that_kills_is_found_among_them(tmp
         assert summary.content is not None
         killed = [item.source for item in summary.content.skipped if "process died" in item.reason]
         assert killed == ["nir/p0/kills.png"]
-        assert sum(counted) == 2 * len(plan.photos)  # once for the work, once for joining
+        rows = summary.content.rows["nir"] + summary.content.rows["vis"]
+        assert sum(counted) == len(plan.photos) + 2 * rows  # for the work, for joining and for reading back
     assert datasets_of(tmp_path / "1.h5") == datasets_of(tmp_path / "4.h5")
     assert any(" at one of " in text for text in said)
     assert said[-1].endswith("kills.png, which is skipped from now on; part 0 is done again.")

@@ -192,3 +192,12 @@ def test_a_thousand_damaged_files_lose_no_row_and_end_no_worker(tmp_path: Path) 
     reasons = " ".join(item.reason for item in summary.content.skipped)
     assert "the process died" not in reasons
     assert "unforeseen" not in reasons
+
+
+def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, run: Run) -> None:
+    """A stopped process answers nobody, whatever it is at; the photo that stops two of them is skipped."""
+    plan = plan_of(tmp_path / "data", [*NAMES, "stops", "stops-once"])
+    summary = run(plan, tmp_path / "m.h5", workers=2, photo_limit=2.0, max_skipped=1.0)
+    assert summary.content is not None
+    reasons = {item.source: item.reason for item in summary.content.skipped}
+    assert reasons == {"nir/p0/stops.png": "the process died at this photo 2 times (no answer for 2 s)"}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -10,6 +12,7 @@ from store_cases import HEADER, SIDE, make_rows
 
 from masksynth.errors import OutputError, ShapeError, StoreError
 from masksynth.store import MaskEntry, ProtocolRows, Rows, Skipped, open_store, verify_store, write_store
+from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import COLUMNS
 
 
@@ -254,3 +257,46 @@ def test_verify_notices_a_cut_file(tmp_path: Path) -> None:
     (tmp_path / "m.h5").write_bytes(data[: len(data) // 2])
     with pytest.raises(StoreError):
         verify_store(tmp_path / "m.h5")
+
+
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """largest_file(size): from now on the system refuses to make a file larger."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_could_not_be_written_can_be_read_back(tmp_path: Path, largest_file: Callable[[int], None]) -> None:
+    """HDF5 does read back its own index while it writes, and does not survive finding something else there."""
+    rng = np.random.default_rng(0)
+    expected = bytearray(1000)
+    largest_file(500)
+    file = Hdf5File(tmp_path / "m.h5")
+    guarded = file._guarded
+    for place in [100, 450, 900, 470, 200, *rng.integers(0, 900, 50).tolist()]:
+        data = rng.bytes(100)
+        expected[place : place + 100] = data
+        guarded.seek(place)
+        assert guarded.write(data) == 100
+    for place in rng.integers(100, 900, 50).tolist():
+        found = bytearray(100)
+        guarded.seek(place)
+        assert guarded.readinto(found) == 100
+        assert found == expected[place : place + 100]
+    assert guarded.seek(0, 2) == 1000
+    with pytest.raises(OSError, match="File too large"):
+        file.__exit__(None, None, None)
+    assert (tmp_path / "m.h5").stat().st_size <= 500
+
+
+def test_a_file_that_cannot_grow_at_any_moment_is_one_sentence(
+    tmp_path: Path, largest_file: Callable[[int], None]
+) -> None:
+    nir = make_rows(400, "nir", masked=True)
+    write_example(tmp_path / "whole.h5", nir=nir)
+    for size in np.linspace(1, (tmp_path / "whole.h5").stat().st_size - 1, 12).astype(int).tolist():
+        largest_file(size)
+        with pytest.raises(OutputError, match=r"m\.h5: could not be written \(File too large\)"):
+            write_example(tmp_path / "m.h5", nir=nir)
+        assert not list(tmp_path.glob("*m.*"))
