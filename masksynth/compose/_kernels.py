@@ -7,6 +7,9 @@ import math
 import numpy as np
 from numba import njit
 
+from masksynth.render._shading_kernels import DISTANCE_TEXELS, look_up, shade_row, turned
+from masksynth.render._vectors import pointer
+
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
 TERMS = 9
 
@@ -25,38 +28,63 @@ def gather_points(positions, step, frame, scale, points):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def lift_points(points, height, along, scale, more, full, lifted):
-    """In place: lifted (G, G, 3) = points + (scale · height (G, G) + more (G, G)) · along (G, G, 3), all f4; more
-    counts by the share that the height is of `full`, and never takes below the skin."""
+def lift_points(points, height, first, step, along, scale, full, lifted):
+    """In place: lifted (G, G, 3) = points + (scale · height + more) · direction, all f4; height (S, S) at every step-th
+    texel from the first; along (G, G, 4): direction and more, which counts by the share that the height is of `full`,
+    and never takes below the skin."""
     for i in range(points.shape[0]):
         for j in range(points.shape[1]):
-            share = min(height[i, j] / full, np.float32(1.0))
-            off = max(scale * height[i, j] + share * more[i, j], np.float32(0.0))
+            h = height[first + i * step, first + j * step]
+            off = max(scale * h + min(h / full, np.float32(1.0)) * along[i, j, 3], np.float32(0.0))
             for c in range(3):
                 lifted[i, j, c] = points[i, j, c] + off * along[i, j, c]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def drape(points, along, first_row, end_row, first_column, end_column, rounds, height):
-    """In place: height (G, G) f4 of taut cloth over points (G, G, 3) f4 along unit directions along (G, G, 3) f4. It
-    spans every hollow: a place lies no deeper than halfway between opposite neighbours, in each of four directions, nor
-    under the skin. It is 0 outside the rows and columns named."""
-    height[:] = 0.0
-    half = np.float32(0.5)
+def drape(points, along, first_row, end_row, first_column, end_column, rounds, usual, scale, pulls, height, more):
+    """How far taut cloth over points (G, G, 3) f4 stands off along unit directions along (G, G, 4) f4. It spans every
+    hollow: a place lies no deeper than halfway between opposite neighbours, in each of four directions, nor under the
+    skin. It is 0 outside the rows and columns named.
+
+    The rounds begin at the usual height, scale · usual (G, G). pulls (G, G, 12) f4 is room: for each direction, halfway
+    between the neighbours over this place, and what a height of either adds to it. In place: height (G, G) f4 and more,
+    how much it is above the usual."""
+    side = points.shape[0]
+    half, zero = np.float32(0.5), np.float32(0.0)
+    for i in range(side):
+        for j in range(side):
+            height[i, j] = zero
+            if i < first_row or i >= end_row or j < first_column or j >= end_column:
+                continue
+            height[i, j] = scale * usual[i, j]
+            for k in range(4):
+                di, dj = (0 if k == 1 else 1), (0 if k == 0 else (-1 if k == 3 else 1))
+                between = one = other = zero
+                for c in range(3):
+                    n = along[i, j, c]
+                    between += n * (half * (points[i - di, j - dj, c] + points[i + di, j + dj, c]) - points[i, j, c])
+                    one += n * along[i - di, j - dj, c]
+                    other += n * along[i + di, j + dj, c]
+                pulls[i, j, 3 * k], pulls[i, j, 3 * k + 1], pulls[i, j, 3 * k + 2] = between, half * one, half * other
     for _ in range(rounds):
         for i in range(first_row, end_row):
             for j in range(first_column, end_column):
-                lift = np.float32(0.0)
-                for k in range(4):
-                    di, dj = (0 if k == 1 else 1), (0 if k == 0 else (-1 if k == 3 else 1))
-                    one, other = height[i - di, j - dj], height[i + di, j + dj]
-                    pull = np.float32(0.0)
-                    for c in range(3):
-                        between = points[i - di, j - dj, c] + one * along[i - di, j - dj, c]
-                        between += points[i + di, j + dj, c] + other * along[i + di, j + dj, c]
-                        pull += (half * between - points[i, j, c]) * along[i, j, c]
-                    lift = max(lift, pull)
-                height[i, j] = lift
+                lift = max(zero, pulls[i, j, 0] + pulls[i, j, 1] * height[i - 1, j] + pulls[i, j, 2] * height[i + 1, j])
+                lift = max(
+                    lift,
+                    pulls[i, j, 6] + pulls[i, j, 7] * height[i - 1, j - 1] + pulls[i, j, 8] * height[i + 1, j + 1],
+                )
+                lift = max(
+                    lift,
+                    pulls[i, j, 9] + pulls[i, j, 10] * height[i - 1, j + 1] + pulls[i, j, 11] * height[i + 1, j - 1],
+                )
+                # last, so that the place before is waited for last
+                height[i, j] = max(
+                    lift, pulls[i, j, 3] + pulls[i, j, 5] * height[i, j + 1] + pulls[i, j, 4] * height[i, j - 1]
+                )
+    for i in range(side):
+        for j in range(side):
+            more[i, j] = height[i, j] - scale * usual[i, j]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -198,24 +226,22 @@ def fit_light(normals, seen, weight, rounds, ridge, tolerance, matrix, right, ba
                 coefficients[k, c] = value / matrix[k, k]
 
 
-@njit(cache=True, nogil=True)
-def cast_light(
-    points, skin_normals, normals, seen, weight, coefficients, usual, floor, tint, blur, basis, work, ratio, light
-):
-    """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it.
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def light_beyond(normals, seen, weight, coefficients, usual, blur, basis, work, ratio, beyond):
+    """What the skin shows beyond the fit, as a slow factor over the layout.
 
-    usual (3,) f8: the mean colour that the skin shows; light is at least `floor` of it, and of its colour to a share
-    of `tint`. ratio, work (G, G, 2) f4 are room. In place: light (G * G, 8) f4: red, green, blue; relative change of
-    light with slope along u and v."""
+    usual (3,) f8: the mean colour that the skin shows. ratio, work (G, G, 2) f4 and basis (9,) f8 are room. In place:
+    beyond (G, G) f4."""
     side = normals.shape[0]
     mean = 0.25 * usual[0] + 0.5 * usual[1] + 0.25 * usual[2]
+    quarter, half = np.float32(0.25), np.float32(0.5)
     for i in range(side):
         for j in range(side):
             ratio[i, j, 0] = 0.0
             ratio[i, j, 1] = 0.0
             w = weight[i, j]
             if w > 0.0:
-                harmonics(skin_normals[i, j, 0], skin_normals[i, j, 1], skin_normals[i, j, 2], basis)
+                harmonics(normals[i, j, 0], normals[i, j, 1], normals[i, j, 2], basis)
                 fitted = 0.0
                 for k in range(TERMS):
                     fitted += basis[k] * (
@@ -230,106 +256,191 @@ def cast_light(
             for j in range(side):
                 a, b = max(j - 1, 0), min(j + 1, side - 1)
                 for c in range(2):
-                    work[i, j, c] = 0.25 * (ratio[i, a, c] + ratio[i, b, c]) + 0.5 * ratio[i, j, c]
+                    work[i, j, c] = quarter * (ratio[i, a, c] + ratio[i, b, c]) + half * ratio[i, j, c]
         for i in range(side):
             a, b = max(i - 1, 0), min(i + 1, side - 1)
             for j in range(side):
                 for c in range(2):
-                    ratio[i, j, c] = 0.25 * (work[a, j, c] + work[b, j, c]) + 0.5 * work[i, j, c]
+                    ratio[i, j, c] = quarter * (work[a, j, c] + work[b, j, c]) + half * work[i, j, c]
     for i in range(side):
-        a, b = max(i - 1, 0), min(i + 1, side - 1)
         for j in range(side):
+            beyond[i, j] = math.exp(ratio[i, j, 0] / (ratio[i, j, 1] + np.float32(0.02)))
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def cast_light(
+    points, normals, coefficients, beyond, usual, floor, tint, inverse, first_row, end_row, first_column, end_column,
+    light
+):  # fmt: skip
+    """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it (G, G),
+    in the rows and columns named.
+
+    coefficients (9, 3) f4; usual (3,) f4: the mean colour that the skin shows; light is at least `floor` of it, and of
+    its colour to a share of `tint`; inverse (3,) f4: it is multiplied by that. In place: light (G · G, 8) f4: red,
+    green, blue; one and one; relative change of light with slope along u and v; nothing."""
+    side = normals.shape[0]
+    one, two, six, quarter, half = np.float32(1.0), np.float32(2.0), np.float32(6.0), np.float32(0.25), np.float32(0.5)
+    least, three = np.float32(1e-4), np.float32(3.0)
+    mean = quarter * usual[0] + half * usual[1] + quarter * usual[2]
+    for i in range(first_row, end_row):
+        a, b = max(i - 1, 0), min(i + 1, side - 1)
+        for j in range(first_column, end_column):
             x, y, z = normals[i, j, 0], normals[i, j, 1], normals[i, j, 2]
-            harmonics(x, y, z, basis)
             k = i * side + j
-            beyond = math.exp(ratio[i, j, 0] / (ratio[i, j, 1] + 0.02))
-            lum = 0.0
+            lum = gx = gy = gz = np.float32(0.0)
             for c in range(3):
-                value = 0.0
-                for n in range(TERMS):
-                    value += basis[n] * coefficients[n, c]
-                light[k, c] = max(value, floor * usual[c], 1e-4)
-                lum += (0.5 if c == 1 else 0.25) * light[k, c]
+                c1, c2, c3, c4 = coefficients[1, c], coefficients[2, c], coefficients[3, c], coefficients[4, c]
+                c5, c6, c7, c8 = coefficients[5, c], coefficients[6, c], coefficients[7, c], coefficients[8, c]
+                value = coefficients[0, c] + c1 * x + c2 * y + c3 * z + c4 * x * y + c5 * x * z + c6 * y * z
+                value += c7 * (x * x - y * y) + c8 * (three * z * z - one)
+                value = max(value, floor * usual[c], least)
+                share = half if c == 1 else quarter
+                light[k, c] = value
+                lum += share * value
+                gx += share * (c1 + c4 * y + c5 * z + two * c7 * x)  # of the fitted luminance over the normal
+                gy += share * (c2 + c4 * x + c6 * z - two * c7 * y)
+                gz += share * (c3 + c5 * x + c6 * y + six * c8 * z)
             for c in range(3):  # its colour changes little over a face: where the fit says otherwise it only guesses
-                expected = lum * max(usual[c], 1e-4) / max(mean, 1e-4)
-                light[k, c] = beyond * min(max(light[k, c], expected / (1.0 + tint)), expected * (1.0 + tint))
-            # Gradient of the fitted luminance over the normal, along the surface's two tangents.
-            gx, gy, gz = 0.0, 0.0, 0.0
-            for c in range(3):
-                s = 0.5 if c == 1 else 0.25
-                gx += s * (
-                    coefficients[1, c] + coefficients[4, c] * y + coefficients[5, c] * z + 2 * coefficients[7, c] * x
-                )
-                gy += s * (
-                    coefficients[2, c] + coefficients[4, c] * x + coefficients[6, c] * z - 2 * coefficients[7, c] * y
-                )
-                gz += s * (
-                    coefficients[3, c] + coefficients[5, c] * x + coefficients[6, c] * y + 6 * coefficients[8, c] * z
-                )
-            c0, c1 = max(j - 1, 0), min(j + 1, side - 1)
+                expected = lum * max(usual[c], least) / max(mean, least)
+                within = min(max(light[k, c], expected / (one + tint)), expected * (one + tint))
+                light[k, c] = beyond[i, j] * within * inverse[c]
+            light[k, 3] = light[k, 4] = one
+            light[k, 7] = 0.0
+            c, d = max(j - 1, 0), min(j + 1, side - 1)
             rx, ry, rz = (
-                points[i, c1, 0] - points[i, c0, 0],
-                points[i, c1, 1] - points[i, c0, 1],
-                points[i, c1, 2] - points[i, c0, 2],
+                points[i, d, 0] - points[i, c, 0],
+                points[i, d, 1] - points[i, c, 1],
+                points[i, d, 2] - points[i, c, 2],
             )
             dx, dy, dz = (
                 points[b, j, 0] - points[a, j, 0],
                 points[b, j, 1] - points[a, j, 1],
                 points[b, j, 2] - points[a, j, 2],
             )
-            right = math.sqrt(rx * rx + ry * ry + rz * rz) + 1e-9
-            down = math.sqrt(dx * dx + dy * dy + dz * dz) + 1e-9
-            light[k, 3] = -(gx * rx + gy * ry + gz * rz) / right / lum
-            light[k, 4] = -(gx * dx + gy * dy + gz * dz) / down / lum
-
-
-@njit(inline="always")
-def hashed(x, y, seed):
-    """A number in [0, 1) that belongs to a pixel: products of 32-bit numbers, kept to 32 bits."""
-    low = np.uint64(0xFFFFFFFF)
-    h = (
-        np.uint64(x) * np.uint64(0x9E3779B1)
-        + np.uint64(y) * np.uint64(0x85EBCA77)
-        + np.uint64(seed) * np.uint64(0xC2B2AE3D)
-    )
-    h = ((h ^ (h >> np.uint64(15))) & low) * np.uint64(0x2C1B3C6D)
-    h = ((h ^ (h >> np.uint64(12))) & low) * np.uint64(0x297A2D39)
-    h = (h ^ (h >> np.uint64(15))) & low
-    return np.float32(h) * np.float32(2.3283064e-10)
+            right = math.sqrt(rx * rx + ry * ry + rz * rz) + np.float32(1e-9)
+            down = math.sqrt(dx * dx + dy * dy + dz * dz) + np.float32(1e-9)
+            light[k, 5] = -(gx * rx + gy * ry + gz * rz) / (right * lum)
+            light[k, 6] = -(gx * dx + gy * dy + gz * dz) / (down * lum)
 
 
 @njit(cache=True, nogil=True)
-def blend(layer, shadow, decode, encode, white, grain, seed, left, top, pixels, alpha, touched):
+def count_levels(pixels, step, counts):
+    """In place: counts (256,) i8 of the levels in every step-th row and column of pixels (H, W, C) u1."""
+    for i in range(0, pixels.shape[0], step):
+        for j in range(0, pixels.shape[1], step):
+            for c in range(pixels.shape[2]):
+                counts[pixels[i, j, c]] += 1
+
+
+NOISE_STEPS = 16384  # a power of two
+
+
+@njit(inline="always")
+def shuffled(number):
+    """32 bits that differ in half of their places for numbers that differ in one."""
+    low = np.uint64(0xFFFFFFFF)
+    h = np.uint64(number) & low
+    h = ((h ^ (h >> np.uint64(15))) * np.uint64(0x2C1B3C6D)) & low
+    h = ((h ^ (h >> np.uint64(12))) * np.uint64(0x297A2D39)) & low
+    return np.int64(h ^ (h >> np.uint64(15)))
+
+
+@njit(cache=True)
+def fill_noise(noise):
+    """In place: noise (n,) f4 of mean 0 and standard deviation 1: each the sum of three uniform numbers."""
+    for k in range(len(noise)):
+        total = 0.0
+        for m in range(3):
+            total += shuffled(3 * k + m + 1) * (1.0 / 4294967296.0)
+        noise[k] = np.float32(2.0 * (total - 1.5))
+
+
+@njit(inline="always")
+def blend_pixel(red, green, blue, a, dark, decode, encode, steps, white, grain, k, channels, pixels, alpha, touched):
     """Eq. 4 in encoded values: pixel · (1 - alpha) + alpha · mask, the pixel first darkened by the contact shadow.
 
-    layer (h, w, 5) f4 linear red, green, blue premultiplied, alpha, shadow; `shadow` times that is taken away; white:
-    grey level that no mask is above; grain in grey levels; left, top: where the window lies in the picture. In place:
-    pixels (h, w, C) u1, alpha (h, w) u1, touched (h, w) b1. A pixel is touched where either rounds to at least 1 of
-    255; no other is written."""
-    height, width, channels = pixels.shape
-    steps = np.float32(len(encode) - 1)
+    Linear red, green, blue premultiplied by alpha a; white: grey level that no mask is above; grain in grey levels. In
+    place, at pixel k of the flat arrays: pixels, alpha, touched. A pixel is touched where either rounds to at least 1
+    of 255; no other is written."""
     half, one, top8 = np.float32(0.5), np.float32(1.0), np.float32(255.0)
-    for y in range(height):
-        for x in range(width):
-            a = min(layer[y, x, 3], one)
-            a8 = int(a * top8 + half)
-            dark = min(layer[y, x, 4] * shadow, one)
-            if a8 == 0 and int(dark * top8 + half) == 0:
+    a, dark = min(a, one), min(dark, one)
+    a8 = int(a * top8 + half)
+    if a8 == 0 and int(dark * top8 + half) == 0:
+        return
+    inverse = one / max(a, np.float32(1e-6))
+    for c in range(channels):
+        at = k * channels + c
+        host = np.float32(pixels[at])
+        if dark > 0.0:
+            host = encode[int(decode[pixels[at]] * (one - dark) * steps + half)]
+        value = host
+        if a8 > 0:
+            shown = red if c == 0 else (green if c == 1 else blue)
+            worn = encode[int(min(max(shown * inverse, np.float32(0.0)), one) * steps + half)] + grain
+            value = host + a * (min(worn, white) - host)
+        pixels[at] = np.uint8(min(max(value, np.float32(0.0)), top8) + half)
+    alpha[k] = a8
+    touched[k] = 1
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def wear(
+    uv, slot, width, height, vertices, stride, step, jump, distance, reach, samples, texels, starts, sides, light, grid,
+    lookups, at, row, shadow, decode, encode, noise, white, grain, seed, left, top, inner, across, channels, pixels,
+    alpha, touched
+):  # fmt: skip
+    """Draw a texture as `draw_layer` does, and blend each row into the picture while it is at hand.
+
+    left, top: where the window lies in the picture, which is `across` pixels wide; inner (4,) i8: first and end column,
+    first and end row of the window that are blended; noise (NOISE_STEPS,) f4; the others as in blend_pixel. In place:
+    pixels (H · W · C,) u1, alpha (H · W,) u1, touched (H · W,) u1."""
+    last, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
+    steps = np.float32(len(encode) - 1)
+    uv, slot, vertices, distance, lookups, at, row = (
+        pointer(uv), pointer(slot), pointer(vertices), pointer(distance), pointer(lookups), pointer(at), pointer(row),
+    )  # fmt: skip
+    samples, texels, starts, sides, light = (
+        pointer(samples), pointer(texels), pointer(starts), pointer(sides), pointer(light),
+    )  # fmt: skip
+    decode, encode, noise = pointer(decode), pointer(encode), pointer(noise)
+    pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
+    for py in range(inner[2], inner[3]):
+        count = look_up(
+            py, uv, slot, width, height, vertices, stride, jump, distance, reach, per_block, samples, lookups, at
+        )
+        shade_row(count, lookups, at, step, texels, starts, sides, last, light, grid, row)
+        first = shuffled(seed + 7919 * (top + py)) + left
+        before = -1
+        for n in range(count):
+            px = at[n]
+            if px == before or px < inner[0] or px >= inner[1]:
                 continue
-            noise = np.float32(0.0)
-            if grain > 0.0 and a8 > 0:
-                n = hashed(left + x, top + y, seed) + hashed(left + x, top + y, seed + 7919)
-                n += hashed(left + x, top + y, seed + 15838) - np.float32(1.5)
-                noise = grain * np.float32(2.0) * n  # three uniform numbers: variance 1/4
-            inverse = one / max(a, np.float32(1e-6))
-            for c in range(channels):
-                host = np.float32(pixels[y, x, c])
-                if dark > 0.0:
-                    host = encode[int(decode[pixels[y, x, c]] * (one - dark) * steps + half)]
-                value = host
-                if a8 > 0:
-                    worn = encode[int(min(max(layer[y, x, c] * inverse, np.float32(0.0)), one) * steps + half)] + noise
-                    value = host * (one - a) + a * min(worn, white)
-                pixels[y, x, c] = np.uint8(min(max(value, np.float32(0.0)), top8) + half)
-            alpha[y, x] = a8
-            touched[y, x] = True
+            before = px
+            k = 8 * px
+            turn = turned(row, k)
+            blend_pixel(
+                row[k] * turn, row[k + 1] * turn, row[k + 2] * turn, row[k + 3], row[k + 4] * shadow, decode, encode,
+                steps, white, grain * noise[(first + px) & (NOISE_STEPS - 1)], (top + py) * across + left + px,
+                channels, pixels, alpha, touched,
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def blend(
+    layer, shadow, decode, encode, noise, white, grain, seed, left, top, inner, across, channels, pixels, alpha, touched
+):
+    """Blend a layer (h, w, 5) f4, as of `draw_layer`, into the picture; the rest as in `wear`."""
+    width, steps = layer.shape[1], np.float32(len(encode) - 1)
+    layer, decode, encode, noise = pointer(layer), pointer(decode), pointer(encode), pointer(noise)
+    pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
+    for py in range(inner[2], inner[3]):
+        first = shuffled(seed + 7919 * (top + py)) + left
+        for px in range(inner[0], inner[1]):
+            k = 5 * (py * width + px)
+            if max(layer[k + 3], layer[k + 4]) < np.float32(0.001):
+                continue
+            blend_pixel(
+                layer[k], layer[k + 1], layer[k + 2], layer[k + 3], layer[k + 4] * shadow, decode, encode, steps, white,
+                grain * noise[(first + px) & (NOISE_STEPS - 1)], (top + py) * across + left + px, channels, pixels,
+                alpha, touched,
+            )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -38,6 +39,27 @@ class Composite:
     touched: npt.NDArray[np.bool_]  # (H, W) where the mask or its shadow is; every other pixel is the host's
 
 
+class _Room:
+    """An array that grows, never shrinks."""
+
+    def __init__(self) -> None:
+        self._flat = np.zeros(0, np.float32)
+
+    def of(self, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        count = int(np.prod(shape))
+        if count > len(self._flat):
+            self._flat = np.zeros(count, np.float32)
+        return self._flat[:count].reshape(shape)
+
+
+@cache
+def noise_table() -> npt.NDArray[np.float32]:
+    """(NOISE_STEPS,) of which each row of a picture takes a stretch: mean 0, standard deviation 1."""
+    noise = np.zeros(_kernels.NOISE_STEPS, np.float32)
+    _kernels.fill_noise(noise)
+    return noise
+
+
 class Composer:
     """Puts masks on faces; keeps room to work in and masks made ready, so one serves one thread.
 
@@ -56,6 +78,7 @@ class Composer:
         self._texel_px = 1.0
         self._blur = 0.0
         self._white = 255.0
+        self._room = _Room()
 
     def look(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, *, frame: Matrix | None = None
@@ -76,7 +99,8 @@ class Composer:
         self._host = np.ascontiguousarray(pixels)
         self._map, self._spectrum = position_map, spectrum
         self._frame = IDENTITY if frame is None else np.asarray(frame, np.float64)
-        scale = float(np.sqrt(abs(np.linalg.det(self._frame[:, :2]))))
+        a, b, c, d = self._frame[:, :2].reshape(-1).tolist()
+        scale = abs(a * d - b * c) ** 0.5
         self._texel_px = scale * texel_spacing(position_map)
         self._meter.face(self._host, position_map, spectrum, self._frame, self._texel_px)
         self._white = clipped_at(self._host)
@@ -106,11 +130,13 @@ class Composer:
         height = mask.height if config.relief else None
         values, grain, white = FLAT_LIGHT, 0.0, 255.0
         if config.light:
-            light = self._meter.on(height, length, mask.draped)
+            light = self._meter.on(height, length, mask.draped, mask.pyramid.extent)
             values, grain = light.values, light.grain if config.grain else 0.0
             white = self._white
-        more = self._meter.drape if mask.draped else None
-        lift = None if height is None else Lift(height, length, self._meter.bridge_normals, more, float(DRAPED_HEIGHT))
+        lift = None
+        if height is not None:
+            along = self._meter.draped_along if mask.draped else self._meter.along
+            lift = Lift(height, mask.highest, length, along, mask.raised, float(DRAPED_HEIGHT))
         texture, shadow = mask.pyramid, config.shadow
         extent: tuple[int, int, int, int] | None = texture.extent
         if config.render == "full":
@@ -119,25 +145,32 @@ class Composer:
         shape = (self._host.shape[0], self._host.shape[1])
         window = window_of(self._map, shape, extent=extent, frame=self._frame)
         if lift is not None:
-            window = window.grown(int(np.ceil(lift.highest)) + 1, shape)
-        planes = image if image.ndim == 3 else image[:, :, None]
+            window = window.grown(int(np.ceil(lift.reach)) + 1, shape)
         blur = self._blur if self._blur >= LEAST_BLUR else 0.0
         reach = int(np.ceil(3 * blur))
         window = window.grown(reach, shape)
+        planes = [np.ascontiguousarray(plane) for plane in (image, alpha, touched.view(np.uint8))]
+        noise = noise_table()
         for tile in window.tiles(TILE):
             outer = tile.grown(1 + reach, shape)
-            self._canvas.look(self._map, outer, frame=self._frame, lift=lift, texture=texture)
-            layer = self._canvas.draw(texture, values)
-            if blur:
-                soft = cv2.GaussianBlur(layer, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
-                layer = np.asarray(soft, np.float32)
-            top, left = tile.top - outer.top, tile.left - outer.left
-            rows, columns = slice(tile.top, tile.top + tile.height), slice(tile.left, tile.left + tile.width)
-            _kernels.blend(
-                layer[top : top + tile.height, left : left + tile.width], np.float32(shadow), DECODE, ENCODE,
-                np.float32(white), np.float32(grain), config.seed if seed is None else seed, tile.left, tile.top,
-                planes[rows, columns], alpha[rows, columns], touched[rows, columns],
+            left, top = tile.left - outer.left, tile.top - outer.top
+            inner = np.array([left, left + tile.width, top, top + tile.height])
+            into = (
+                np.float32(shadow), DECODE, ENCODE, noise, np.float32(white), np.float32(grain),
+                config.seed if seed is None else seed, outer.left, outer.top, inner, shape[1],
+                image.shape[2] if image.ndim == 3 else 1, *(plane.reshape(-1) for plane in planes),
             )  # fmt: skip
+            self._canvas.look(self._map, outer, frame=self._frame, lift=lift, texture=texture)
+            if blur:
+                layer = self._canvas.draw(texture, values)
+                soft = self._room.of(layer.shape)
+                cv2.GaussianBlur(layer, (0, 0), blur, dst=soft, borderType=cv2.BORDER_REPLICATE)
+                _kernels.blend(soft, *into)
+            elif outer.width * outer.height:
+                _kernels.wear(*self._canvas.drawing(texture, values), *into)
+        for plane, made in zip((image, alpha, touched), planes, strict=True):
+            if not plane.flags.c_contiguous:
+                plane[...] = made
 
     def _whole_face(self, mask: ReadyMask, light: npt.NDArray[np.float32]) -> Pyramid:
         """T_MI over the whole face, as the paper renders it, in linear values."""
@@ -149,7 +182,7 @@ class Composer:
         texture = extract_texture(host.astype(np.float32) / np.float32(255), moved, size=side)
         if texture.shape[2] == 1:
             texture = np.repeat(texture, 3, axis=2)
-        base = pyramid.texels[: side * side].astype(np.float32).reshape(side, side, 8)
+        base = pyramid.texels[: side * side * 8].view(np.float16).astype(np.float32).reshape(side, side, 8)
         a = base[..., 3:4]
         grid = int(np.sqrt(len(light)))
         lamp = cv2.resize(light.reshape(grid, grid, 8)[..., :3], (side, side), interpolation=cv2.INTER_LINEAR)

@@ -37,7 +37,6 @@ SKIN_BLUR, MASK_BLUR, BRIDGE_BLUR, BEYOND_BLUR = 1, 5, 6, 4  # passes of (1 2 1)
 DRAPED = (8, 29, 2, 30)  # first and end row, first and end column of the grid: cloth lies on the skin outside
 DRAPE_ROUNDS = 30
 TEXELS_PER_INTEROCULAR = 99.0
-_NO_MORE = np.zeros((GRID, GRID), np.float32)
 
 SAMPLES = 16_384  # pixels that say where highlights are clipped
 CLIPPED = 0.004  # share of pixels at the brightest level, and more than in all of the eight below, that says they are
@@ -46,9 +45,11 @@ LEAST_WHITE = 128  # grey levels
 
 VIS_SKIN = 0.34  # linear: the usual luminance of skin's reflectance
 VIS_LIGHT = 0.98  # and of the light on the bright side of a face in a well exposed photo
+_PLAIN_LIGHT = np.array([VIS_LIGHT] * 3 + [1, 1, 0, 0, 0], np.float32)
 SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
 BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
 GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it
+_GREYISH = GREYISH.astype(np.float32)
 VIS_TINT = (1.42, 0.94, 0.70)  # of skin's reflectance, luminance about 1, where that is VIS_SKIN
 DARKER_IS_REDDER = (-0.13, 0.0, 0.13)  # exponents of its luminance: melanin takes blue first
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
@@ -59,7 +60,7 @@ NIR_SKIN = 0.60  # linear reflectance of skin near 850 nm; melanin hardly absorb
 class Light:
     """Light over the layout."""
 
-    values: npt.NDArray[np.float32]  # (GRID², 8) red, green, blue; relative change with slope along u and v
+    values: npt.NDArray[np.float32]  # (GRID², 8) as the canvas wants it
     grain: float  # standard deviation of the host's noise in grey levels
     known: bool  # False: too little skin was seen, and this is a guess
 
@@ -72,7 +73,11 @@ class LightMeter:
         self.points = np.zeros((*shape, 3), np.float32)
         self.skin_normals = np.zeros((*shape, 3), np.float32)
         self.bridge_normals = np.zeros((*shape, 3), np.float32)  # of the face smoothed as cloth over it would be
-        self.drape = np.zeros(shape, np.float32)  # pixels that cloth drawn over this face stands off more than usual
+        self.along = np.zeros((*shape, 4), np.float32)  # these, and nothing
+        self.draped_along = np.zeros((*shape, 4), np.float32)  # and pixels that cloth drawn over this face stands off
+        # more than usual
+        self._drape, self._more = np.zeros((2, *shape), np.float32)
+        self._pulls = np.zeros((*shape, 12), np.float32)
         self._lifted = np.zeros((*shape, 3), np.float32)
         self._normals = np.zeros((*shape, 3), np.float32)
         self._work = np.zeros((*shape, 3), np.float32)
@@ -84,10 +89,11 @@ class LightMeter:
         self._basis = np.zeros(9)
         self._coefficients = np.zeros((9, 3))
         self._usual = np.zeros(3)
-        self._ratio = np.zeros((*shape, 2), np.float32)
-        self._ratio_work = np.zeros((*shape, 2), np.float32)
+        self._ratio, self._ratio_work = np.zeros((2, *shape, 2), np.float32)
+        self._beyond = np.zeros(shape, np.float32)
         self._light = Light(np.zeros((GRID * GRID, 8), np.float32), 0.0, False)
         self._reflectance = np.ones(3)
+        self._inverse = np.ones(3, np.float32)
 
     def face(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, frame: Matrix, texel_px: float
@@ -97,12 +103,16 @@ class LightMeter:
         pixels (H, W[, 3]) uint8, the picture that `frame` (2, 3) leads to from the position map's; texel_px: pixels of
         it per texel.
         """
-        scale = float(np.sqrt(abs(np.linalg.det(frame[:, :2]))))
+        scale = float(abs(frame[0, 0] * frame[1, 1] - frame[0, 1] * frame[1, 0])) ** 0.5
         _kernels.gather_points(position_map.positions, CELL, frame.astype(np.float32), np.float32(scale), self.points)
         _kernels.surface_normals(self.points, SKIN_BLUR, self._work, self.skin_normals)
         _kernels.surface_normals(self.points, BRIDGE_BLUR, self._work, self.bridge_normals)
-        _kernels.drape(self.points, self.bridge_normals, *DRAPED, DRAPE_ROUNDS, self.drape)
-        self.drape -= np.float32(texel_px * TEXELS_PER_INTEROCULAR) * usual_drape()
+        self.along[..., :3] = self.draped_along[..., :3] = self.bridge_normals
+        _kernels.drape(
+            self.points, self.along, *DRAPED, DRAPE_ROUNDS, usual_drape(),
+            np.float32(texel_px * TEXELS_PER_INTEROCULAR), self._pulls, self._drape, self._more,
+        )  # fmt: skip
+        self.draped_along[..., 3] = self._more
         planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
         spacing = max(1, round(texel_px * CELL / 4))
         count = _kernels.observe_skin(
@@ -117,37 +127,48 @@ class LightMeter:
             self.skin_normals, self._seen, self._weight, ROUNDS, RIDGE, TOLERANCE,
             self._matrix, self._right, self._basis, self._coefficients,
         )  # fmt: skip
-        mean = np.einsum("ij,ijc->c", self._weight, self._seen) / max(float(self._weight.sum()), 1e-9)
-        self._usual[:] = mean
-        counted = self._seen[self._weight > 0.3 * self._weight.max()] @ GREYISH
-        bright = float(np.quantile(counted, BRIGHT_SIDE)) if len(counted) else 0.0
-        self._reflectance = skin_reflectance(mean, bright, spectrum)
+        weight, seen = self._weight.reshape(-1), self._seen.reshape(-1, 3)
+        self._usual[:] = weight @ seen / max(float(weight.sum()), 1e-9)
+        counted = (seen @ _GREYISH)[weight > 0.3 * weight.max()]
+        bright = float(np.percentile(counted, 100 * BRIGHT_SIDE)) if len(counted) else 0.0
+        self._reflectance = skin_reflectance(self._usual, bright, spectrum)
+        self._inverse[:] = 1 / self._reflectance
+        _kernels.light_beyond(
+            self.skin_normals, self._seen, self._weight, self._coefficients, self._usual, BEYOND_BLUR, self._basis,
+            self._ratio_work, self._ratio, self._beyond,
+        )  # fmt: skip
 
-    def on(self, height: npt.NDArray[np.float32] | None, length: float, draped: bool = False) -> Light:
-        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at; a mask that is
-        draped follows that face as cloth would.
+    def on(
+        self,
+        height: npt.NDArray[np.float32] | None,
+        length: float,
+        draped: bool = False,
+        extent: tuple[int, int, int, int] = (0, UV_SIZE, 0, UV_SIZE),
+    ) -> Light:
+        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at, over the texels
+        of `extent`; a mask that is draped follows that face as cloth would.
 
         The result is overwritten by the next call.
         """
         light = self._light
         if not light.known:
-            light.values[:] = 0
-            light.values[:, :3] = VIS_LIGHT
+            light.values[:] = _PLAIN_LIGHT
             return light
         normals = self.bridge_normals
         if height is not None:
-            coarse = np.ascontiguousarray(height[CELL // 2 :: CELL, CELL // 2 :: CELL])
-            more = self.drape if draped else _NO_MORE
             _kernels.lift_points(
-                self.points, coarse, self.bridge_normals, np.float32(length), more, DRAPED_HEIGHT, self._lifted
-            )
+                self.points, height, CELL // 2, CELL, self.draped_along if draped else self.along, np.float32(length),
+                DRAPED_HEIGHT, self._lifted,
+            )  # fmt: skip
             _kernels.surface_normals(self._lifted, MASK_BLUR, self._work, self._normals)
             normals = self._normals
+        first_row, end_row, first_column, end_column = extent
         _kernels.cast_light(
-            self.points, self.skin_normals, normals, self._seen, self._weight, self._coefficients, self._usual,
-            FLOOR, TINT_CHANGE, BEYOND_BLUR, self._basis, self._ratio, self._ratio_work, self._light.values,
+            self.points, normals, self._coefficients.astype(np.float32), self._beyond, self._usual.astype(np.float32),
+            np.float32(FLOOR), np.float32(TINT_CHANGE), self._inverse,
+            max(first_row // CELL - 2, 0), min(end_row // CELL + 3, GRID),
+            max(first_column // CELL - 2, 0), min(end_column // CELL + 3, GRID), light.values,
         )  # fmt: skip
-        light.values[:, :3] /= self._reflectance.astype(np.float32)
         return light
 
     def _noise(self) -> float:
@@ -179,8 +200,9 @@ def clipped_at(pixels: Photo8) -> float:
 
     pixels (H, W[, 3]) uint8. Looked at is about every `SAMPLES`-th part of them.
     """
-    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLES)))
-    counts = np.bincount(np.ascontiguousarray(pixels[::step, ::step]).ravel(), minlength=256)
+    step = max(1, int((pixels.shape[0] * pixels.shape[1] / SAMPLES) ** 0.5))
+    counts = np.zeros(256, np.int64)
+    _kernels.count_levels(pixels if pixels.ndim == 3 else pixels[:, :, None], step, counts)
     above = np.cumsum(counts[::-1])[::-1] / max(int(counts.sum()), 1)  # share of each level and all above it
     brightest = int(np.flatnonzero(above > STRAY_HIGHLIGHTS)[-1])
     piled = above[max(brightest - 1, 0)] - (above[brightest + 2] if brightest < 254 else 0.0)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from masksynth.arrays import UV_SIZE, Spectrum
 from masksynth.compose.colour import LUMINANCE, to_linear
-from masksynth.render.pyramid import Pyramid, build_pyramid
+from masksynth.render.pyramid import Pyramid, build_pyramid, extent_of
 from masksynth.template.format import Template
 from masksynth.template.tent import tent
 
@@ -42,6 +42,8 @@ class ReadyMask:
 
     pyramid: Pyramid  # linear colour or reflectance; alpha; contact shadow; slopes of the relief
     height: npt.NDArray[np.float32] | None  # (256, 256) stand-off in interocular distances
+    highest: float  # of it
+    raised: tuple[int, int, int, int]  # first row, end row, first column, end column where it is not 0
     draped: bool  # the height is that of cloth over the generic face, and follows another face as cloth would
     nir_source: str  # "reflectance", "nir photo" or "by material": where the colour of a NIR mask comes from
 
@@ -83,9 +85,11 @@ def prepare(template: Template, spectrum: Spectrum, validity: npt.NDArray[np.uin
             relief = relief - np.minimum(relief / DRAPED_HEIGHT, 1) * hollow
         slope = relief_slope(relief)
         slow = cv2.resize(template.height, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        slow = np.asarray(cv2.GaussianBlur(slow, (0, 0), 1.0), np.float32)
+        slow = np.ascontiguousarray(cv2.GaussianBlur(slow, (0, 0), 1.0), np.float32)
     pyramid = build_pyramid(colour, alpha, shadow=shadow, slope=slope, validity=validity)
-    return ReadyMask(pyramid, slow, draped, source)
+    highest = 0.0 if slow is None else float(slow.max())
+    raised = (0, 0, 0, 0) if slow is None else extent_of(slow > 0)
+    return ReadyMask(pyramid, slow, highest, raised, draped, source)
 
 
 def relief_slope(height: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

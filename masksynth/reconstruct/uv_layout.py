@@ -160,7 +160,8 @@ def position_map_from_mesh(points: Points3) -> PositionMap:
     points : (468, 3) float
         Face Mesh's points in the photo frame.
     """
-    import cv2
+    import masksynth.compiled  # noqa: F401 - before the kernels
+    from masksynth.reconstruct._kernels import between_places
 
     mesh = check_mesh_points(points)
     operator = _operator()
@@ -168,8 +169,20 @@ def position_map_from_mesh(points: Points3) -> PositionMap:
     grid = operator.from_mesh @ mesh
     grid += operator.offsets @ (head.scale * head.rotation.T).astype(np.float32)
     grid = grid.reshape(operator.side, operator.side, 3)
-    fine = cv2.resize(grid, None, fx=STEP, fy=STEP, interpolation=cv2.INTER_CUBIC)
-    return PositionMap(np.ascontiguousarray(fine[STEP:-STEP, STEP:-STEP]), validity())
+    across = np.zeros((operator.side, 3 * UV_SIZE), np.float32)
+    fine = np.zeros((UV_SIZE, 3 * UV_SIZE), np.float32)
+    between_places(grid, STEP, _cubic_weights(), across, fine)
+    return PositionMap(fine.reshape(UV_SIZE, UV_SIZE, 3), validity())
+
+
+@cache
+def _cubic_weights() -> npt.NDArray[np.float32]:
+    """(STEP, 4) weights of four grid places in a row for the texels about the middle two, by the cubic that goes
+    through them with the slopes of their neighbours: it leaves a plane a plane, and has no steps of slope (Keys, "Cubic
+    Convolution Interpolation for Digital Image Processing", 1981)."""
+    t = (((np.arange(STEP) + 0.5) / STEP + 0.5) % 1)[:, None]
+    weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
+    return np.asarray(np.concatenate(weights, axis=1) / 2, np.float32)
 
 
 _Texels = tuple[npt.NDArray[np.intp], ...]  # rows, columns

@@ -1,4 +1,12 @@
-"""One vector instruction for the eight channels of a texel, which the compiler does not find by itself."""
+"""Pointers and short vectors of float32 for the kernels, which the compiler does not find by itself.
+
+A kernel that hands its arrays on to inlined functions counts their references in every turn of its loops, which costs
+more than the work; so it takes `pointer(array)` once, and hands on that. It indexes like the flat array, without checks
+and without counting from the end.
+
+A vertex is four numbers, a texel eight: each is loaded, weighed and stored by one instruction. Inside a kernel a vector
+is a value like any other; it never leaves it.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +14,179 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, models, register_model
 
-CHANNELS = 8
 FLAGS = ("contract", "nsz", "arcp", "reassoc")
 
 
+class Floats(types.Type):
+    """A vector of float32."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(name=f"Floats{lanes}")
+
+
+@register_model(Floats)
+class _FloatsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, of: Floats) -> None:
+        super().__init__(manager, of, _form(of.lanes))  # type: ignore[no-untyped-call]
+
+
+def _form(lanes: int) -> Any:
+    return ir.VectorType(ir.FloatType(), lanes)
+
+
+FOUR, EIGHT = Floats(4), Floats(8)
+
+
 @intrinsic
-def between_texels(typing: Any, texels: Any, row: Any, side: Any, w00: Any, w01: Any, w10: Any, w11: Any) -> Any:
-    """(8,) all channels between four texels of texels (N, 8), contiguous, f4 or the bits of f2 as u2. `row` is that of
-    the upper left one, `row + side` of the one below it. No checks."""
-    contiguous = isinstance(texels, types.Array) and texels.ndim == 2 and texels.layout == "C"
-    if not contiguous or texels.dtype not in (types.float32, types.uint16):
-        raise TypeError("texels are a contiguous (N, 8) array of float32 or of the bits of float16")
-    result = types.UniTuple(types.float32, CHANNELS)  # type: ignore[no-untyped-call]
+def pointer(typing: Any, array: Any) -> Any:
+    """The place of the first number of a contiguous array, which must outlive it."""
+    if not isinstance(array, types.Array) or array.layout != "C":
+        raise TypeError(f"wants a contiguous array, got {array}")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, row, side, *weights = arguments
-        data = context.make_array(texels)(context, builder, array).data
-        vector, integer = ir.VectorType(ir.FloatType(), CHANNELS), ir.IntType(64)
-        stored = vector if texels.dtype == types.float32 else ir.VectorType(ir.HalfType(), CHANNELS)
-        below = builder.add(row, side)
-        rows = [row, builder.add(row, integer(1)), below, builder.add(below, integer(1))]
-        total = None
-        for at, weight in zip(rows, weights, strict=True):
-            place = builder.gep(data, [builder.mul(at, integer(CHANNELS))])
-            texel = builder.load(builder.bitcast(place, stored.as_pointer()), align=2)
-            if stored is not vector:
-                texel = builder.fpext(texel, vector)
-            first = builder.insert_element(ir.Constant(vector, ir.Undefined), weight, ir.IntType(32)(0))
-            spread = builder.shuffle_vector(
-                first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), CHANNELS), [0] * 8)
-            )
-            term = builder.fmul(texel, spread, flags=FLAGS)
-            total = term if total is None else builder.fadd(total, term, flags=FLAGS)
-        values = [builder.extract_element(total, ir.IntType(32)(c)) for c in range(CHANNELS)]
-        return context.make_tuple(builder, signature.return_type, values)
+        return context.make_array(array)(context, builder, arguments[0]).data
 
-    return result(texels, types.int64, types.int64, *[types.float32] * 4), generate
+    return types.CPointer(array.dtype)(array), generate  # type: ignore[no-untyped-call]
+
+
+def _spread(builder: Any, lanes: int, number: Any) -> Any:
+    """The number in every lane."""
+    undefined, zeros = ir.Constant(_form(lanes), ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
+    return builder.shuffle_vector(builder.insert_element(undefined, number, ir.IntType(32)(0)), undefined, zeros)
+
+
+def _check(place: Any, *dtypes: Any) -> None:
+    if not isinstance(place, types.CPointer) or place.dtype not in dtypes:
+        raise TypeError(f"wants a pointer to {' or '.join(map(str, dtypes))}, got {place}")
+
+
+@intrinsic
+def four_at(typing: Any, numbers: Any, index: Any) -> Any:
+    """Four numbers from the index-th on."""
+    _check(numbers, types.float32)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        return builder.load(builder.bitcast(place, _form(4).as_pointer()), align=4)
+
+    return FOUR(numbers, types.int64), generate
+
+
+@intrinsic
+def eight_at(typing: Any, numbers: Any, index: Any) -> Any:
+    """Eight numbers, float32 or the bits of float16 as uint16, from the index-th on."""
+    _check(numbers, types.float32, types.uint16)
+    half = numbers.dtype == types.uint16
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        if not half:
+            return builder.load(builder.bitcast(place, _form(8).as_pointer()), align=4)
+        stored = ir.VectorType(ir.HalfType(), 8)
+        return builder.fpext(builder.load(builder.bitcast(place, stored.as_pointer()), align=2), _form(8))
+
+    return EIGHT(numbers, types.int64), generate
+
+
+@intrinsic
+def put(typing: Any, numbers: Any, index: Any, vector: Any) -> Any:
+    """Write a vector from the index-th number on."""
+    _check(numbers, types.float32)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.gep(arguments[0], [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(place, _form(vector.lanes).as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64, vector), generate
+
+
+@intrinsic
+def scaled(typing: Any, vector: Any, by: Any) -> Any:
+    """vector · by"""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fmul(arguments[0], _spread(builder, vector.lanes, arguments[1]), flags=FLAGS)
+
+    return vector(vector, types.float32), generate
+
+
+@intrinsic
+def plus(typing: Any, vector: Any, other: Any, by: Any) -> Any:
+    """vector + other · by"""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        term = builder.fmul(arguments[1], _spread(builder, vector.lanes, arguments[2]), flags=FLAGS)
+        return builder.fadd(arguments[0], term, flags=FLAGS)
+
+    return vector(vector, vector, types.float32), generate
+
+
+@intrinsic
+def minus(typing: Any, vector: Any, other: Any) -> Any:
+    """vector - other"""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments, flags=FLAGS)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def product(typing: Any, vector: Any, other: Any) -> Any:
+    """vector · other, lane by lane"""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fmul(*arguments, flags=FLAGS)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def spread(typing: Any, number: Any) -> Any:
+    """Eight times the number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _spread(builder, 8, arguments[0])
+
+    return EIGHT(types.float32), generate
+
+
+@intrinsic
+def where_above(typing: Any, one: Any, other: Any, then: Any, otherwise: Any) -> Any:
+    """Lane by lane `then` where one > other, else `otherwise`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        one, other, then, otherwise = arguments
+        return builder.select(builder.fcmp_ordered(">", one, other), then, otherwise)
+
+    return one(one, one, one, one), generate
+
+
+@intrinsic
+def half_octaves(typing: Any, number: Any) -> Any:
+    """How many half octaves a positive float32 lies above 1: 0 from 1, 1 from 1.5, 2 from 2, 3 from 3, 4 from 4, ...;
+    by its exponent and the first bit after the point."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.bitcast(arguments[0], ir.IntType(32))
+        return builder.sext(builder.sub(builder.ashr(bits, ir.IntType(32)(22)), ir.IntType(32)(254)), ir.IntType(64))
+
+    return types.int64(types.float32), generate
+
+
+def _lane(number: int) -> Any:
+    @intrinsic
+    def lane(typing: Any, vector: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.extract_element(arguments[0], ir.IntType(32)(number))
+
+        return types.float32(vector), generate
+
+    return lane
+
+
+lane0, lane1, lane2, lane3, lane4, lane5, lane6 = (_lane(number) for number in range(7))

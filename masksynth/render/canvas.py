@@ -1,30 +1,32 @@
 """Texture over position map, fast: the visible surface is found once, then any number of textures are drawn over it.
 
-A canvas looks at a face through a window of the photo: each pixel learns which texel of the layout it sees, and each
-pixel on a silhouette (where the head ends, or the nose hides the cheek) learns it for 4 x 4 samples. Drawing a texture
+A canvas looks at a face through a window of the photo: each pixel learns which place of the layout it sees, and each
+pixel on a silhouette (where the head ends, or the nose hides the cheek) learns it for eight samples. Drawing a texture
 then is a filtered lookup per pixel, which gives true coverage at the texture's own rim as well.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import UV_SIZE, Matrix, PositionMap
-from masksynth.render import _kernels
+from masksynth.render import _shading_kernels, _surface_kernels
 from masksynth.render.pyramid import Pyramid
 
-LARGEST_CELL_PX = 2.8  # the UV grid is coarsened until a cell of two triangles is about this wide
-STEPS = (8, 6, 4, 3, 2, 1)
+LARGEST_CELL_PX = {4: 0.6, 2: 2.5}  # the UV grid is coarsened while a cell of so many texels is at most so wide
+NEWTON_PX = 0.03  # cells are drawn together where one Newton step then leads to the surface as near as this
 SILHOUETTE_JUMP = (
     4.0  # times the mean number of texels a pixel spans: more than that between neighbours is a silhouette
 )
 WINDOW_STEP = 4  # texels between those that bound a window
-PRESENCE_LIMIT = 6.0  # texels a pixel; above, the block of margin in Pyramid.present may be too little
+REACH = (2.0, 3.5)  # texels, and pixels, from a pixel's centre that it may show something of
 
 _EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
 
@@ -59,43 +61,51 @@ class Lift:
     """A surface that stands off the one of the position map."""
 
     height: npt.NDArray[np.float32]  # (256, 256)
+    highest: float  # of it
     length: float  # pixels of the drawn picture per unit of height
-    along: npt.NDArray[np.float32]  # (G, G, 3) unit directions over the layout, in the frame of the drawn picture
-    more: npt.NDArray[np.float32] | None = None  # (G, G) pixels besides, by the share that the height is of `full`
+    along: npt.NDArray[np.float32]  # (G, G, 4) unit directions over the layout, in the frame of the drawn picture, and
+    # pixels besides, by the share that the height is of `full`
+    extent: tuple[int, int, int, int] = (0, UV_SIZE, 0, UV_SIZE)  # first row, end row, first column, end column
     full: float = 1.0  # unit of height
 
     @property
-    def highest(self) -> float:
+    def reach(self) -> float:
         """The most pixels that the surface stands off."""
-        more = 0.0 if self.more is None else max(float(self.more.max()), 0.0)
-        return self.length * float(self.height.max()) + more
+        return self.length * self.highest + max(float(self.along[..., 3].max()), 0.0)
 
 
-FLAT_LIGHT: npt.NDArray[np.float32] = np.tile(np.array([1, 1, 1, 0, 0, 0, 0, 0], np.float32), (4, 1))
+FLAT_LIGHT: npt.NDArray[np.float32] = np.tile(np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32), (4, 1))
 """(2 * 2, 8): a light that changes nothing."""
 
 
 class Canvas:
     """Buffers for looking at one face at a time; they are reused, so one canvas serves one thread.
 
-    ``uv``, ``slot`` and ``layer`` are views that the next `look` overwrites.
+    Views of them that it hands out are overwritten by the next `look`.
     """
 
     def __init__(self) -> None:
-        self.uv = np.zeros((2, 0, 0), np.float32)  # (2, h, w) u and v of the texel seen, -1e30 where none
-        self.slot = np.zeros((0, 0), np.int32)  # (h, w) number of a silhouette pixel, else -1
-        self.layer = np.zeros((0, 0, 5), np.float32)  # (h, w, 5) premultiplied red, green, blue; alpha; shadow
-        self._depth = np.zeros((0, 0), np.float32)
-        self._pixels = _Buffer()
-        self._sub_depth = np.zeros((0, _kernels.SUB**2), np.float32)
-        self._sub_u = np.zeros((0, _kernels.SUB**2), np.float32)
-        self._sub_v = np.zeros((0, _kernels.SUB**2), np.float32)
-        self._sub_size = np.zeros((0, _kernels.SUB**2), np.float32)
-        self._near = self._edge = np.zeros((0, 0), np.uint8)
-        self._grids = {step: _Grid(step) for step in STEPS}
+        self.width = self.height = 0
+        self._uv = np.zeros(0, np.float32)  # (2 * h * w,) u and v of the place seen, in cells; -1e30 where none
+        self._slot = np.zeros(0, np.int32)  # (h * w,) number of a silhouette pixel, else -1
+        self._pixels = _Pixels()
+        self._depth = np.zeros(0, np.float32)
+        self._edge = self._near = self._tiles = np.zeros(0, np.uint8)
+        self._row = np.zeros(0, np.float32)
+        self._grid = Grid(1, 0, np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
+        self._vertices = np.zeros(0, np.float32)
+        self._line = np.zeros(64 * 4, np.float32)
+        self._blocks = np.zeros((BLOCKS_AT_MOST, 4), np.int64)
+        self._boxes = np.zeros((BLOCKS_AT_MOST, 4), np.float32)
+        self._first, self._last = np.zeros((2, UV_SIZE // _surface_kernels.BLOCK), np.int64)
+        self._columns = np.zeros(16, np.float32)
+        self._frame = np.zeros((2, 3), np.float32)
+        self._samples = np.zeros(4 * SAMPLES, np.float32)
+        self._tolerances = np.zeros(9, np.float32)
+        self._silhouettes = np.zeros(0, np.int32)
         self._texels_per_px = 1.0
         self._jump = np.float32(1.0)
-        self._probes = np.zeros((_kernels.SUB**2, 4), np.float32)
+        self._lookups, self._at = np.zeros(0, np.float32), np.zeros(0, np.int32)
 
     def look(
         self,
@@ -107,7 +117,7 @@ class Canvas:
         texture: Pyramid | None = None,
         step: int | None = None,
     ) -> None:
-        """Find which texel each pixel of `window` sees.
+        """Find which place of the layout each pixel of `window` sees.
 
         Parameters
         ----------
@@ -119,56 +129,80 @@ class Canvas:
             Draw a surface that stands off.
         texture : Pyramid, optional
             Look closely only where this texture may be; no other can then be drawn.
-        step : 1, 2, 4 or 8, optional
-            Every so many texels are a vertex; by the size of the face where not given.
+        step : 1, 2 or 4, optional
+            Every so many texels are a vertex; by the size of the face where not given. 1 also draws every triangle.
         """
-        matrix = np.array([[1.0, 0, 0], [0, 1.0, 0]]) if frame is None else np.asarray(frame, np.float64)
-        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        matrix = _IDENTITY if frame is None else frame
+        a, b, c = (float(value) for value in matrix[0])
+        d, e, f = (float(value) for value in matrix[1])
+        scale = abs(a * e - b * d) ** 0.5
         px_per_texel = scale * texel_spacing(position_map)
+        together = step is None
         if step is None:
-            step = next((s for s in STEPS if s * px_per_texel <= LARGEST_CELL_PX), 1)
-        moved = matrix.astype(np.float64).copy()
-        moved[:, 2] -= (window.left, window.top)
-        small = moved.astype(np.float32)
-        grid = self._grids[step]
-        cells = grid_cells(position_map.validity, step)
-        _kernels.gather_grid(
-            position_map.positions, grid.rows, grid.columns, small, np.float32(scale),
-            grid.x, grid.y, grid.z,
-        )  # fmt: skip
-        if lift is not None:
-            grid.flat_x[:], grid.flat_y[:] = grid.x, grid.y
-            more = np.zeros(lift.along.shape[:2], np.float32) if lift.more is None else lift.more
-            _kernels.lift_grid(
-                grid.rows, grid.columns, lift.height, lift.along, np.float32(lift.length), more, np.float32(lift.full),
-                grid.x, grid.y, grid.z,
-            )  # fmt: skip
-        self._depth, self.uv, self.slot, self.layer, self._near, self._edge = self._pixels.of(
-            window.height, window.width
-        )
-        self._depth.fill(-np.inf)
-        self.uv.fill(_kernels.NOTHING)
-        _kernels.draw_grid(grid.x, grid.y, grid.z, grid.rows, grid.columns, cells, self._depth, self.uv)
+            step = next((s for s, most in LARGEST_CELL_PX.items() if s * px_per_texel <= most), 1)
+        self._frame[:] = ((a, b, c - window.left), (d, e, f - window.top))
+        self._columns[:] = (a, d, 0, 0, b, e, 0, 0, 0, 0, scale, 0, c - window.left, f - window.top, 0, 0)
+        self.width, self.height = width, height = window.width, window.height
         self._texels_per_px = 1.0 / max(px_per_texel, 1e-6)
-        self._jump = np.float32(SILHOUETTE_JUMP * self._texels_per_px + 1.0)
-        present = self._presence(texture)
-        count = _kernels.find_silhouettes(
-            self.uv, self._jump, present, len(self._sub_depth), self.slot, self._edge, self._near
+        for span in (2, 4, 8):
+            self._tolerances[span] = tolerance_of(span * step * px_per_texel) if together else 0.0
+        self._jump = np.float32((SILHOUETTE_JUMP * self._texels_per_px + 1.0) / step)
+        self._depth, self._uv, self._slot, self._edge, self._near, self._tiles, self._row = self._pixels.of(
+            height, width
         )
-        if count > len(self._sub_depth):
-            self._make_room(count)
-            count = _kernels.find_silhouettes(
-                self.uv, self._jump, present, len(self._sub_depth), self.slot, self._edge, self._near
-            )
-        _kernels.refine_silhouettes(
-            grid.x, grid.y, grid.z, grid.rows, grid.columns, cells, _OFFSETS, self.slot, self._near, count,
-            self._sub_depth, self._sub_u, self._sub_v, self._sub_size,
+        if len(self._at) < SAMPLES * width:
+            self._lookups, self._at = np.zeros(4 * SAMPLES * width, np.float32), np.zeros(SAMPLES * width, np.int32)
+        self._depth.fill(_surface_kernels.NOTHING)
+        self._uv.fill(_surface_kernels.NOTHING)
+        if not width * height:
+            return
+        self._grid = grid = grid_of(position_map.validity, step)
+        if len(self._vertices) < 4 * grid.stride**2:
+            self._vertices = np.zeros(4 * grid.stride**2, np.float32)
+        positions = position_map.positions.reshape(-1)
+        k = _surface_kernels
+        k.survey(
+            positions, UV_SIZE, step, self._frame, grid.solid, np.float32(0.0 if lift is None else lift.reach),
+            width, height, self._first, self._last,
         )  # fmt: skip
-        if step > 1:
-            flat = (grid.x, grid.y) if lift is None else (grid.flat_x, grid.flat_y)
-            _kernels.correct_texels(
-                position_map.positions, small, *flat, grid.rows, step, self.slot, present, self.uv
+        k.place_vertices(positions, UV_SIZE, step, self._columns, self._first, self._last, self._vertices)
+        if lift is not None:
+            k.lift_vertices(
+                step, lift.height.reshape(-1), UV_SIZE, *lift.extent, lift.along.reshape(-1), len(lift.along),
+                np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line, self._vertices,
             )  # fmt: skip
+        listed = k.list_blocks(
+            self._vertices, grid.stride, grid.solid, self._first, self._last, self._tolerances, width, height,
+            self._blocks, self._boxes,
+        )  # fmt: skip
+        k.draw_blocks(
+            self._vertices, grid.stride, grid.cells, self._blocks, listed, self._tolerances, self._depth, self._uv,
+            width, height,
+        )  # fmt: skip
+        count = self._find_silhouettes(texture)
+        if count > len(self._silhouettes):
+            self._make_room(count)
+            count = self._find_silhouettes(texture)
+        k.refine_silhouettes(
+            self._vertices, grid.stride, grid.cells, self._blocks, self._boxes, listed, _OFFSETS, self._slot,
+            self._near, self._tiles, width, height, count, self._samples,
+        )  # fmt: skip
+
+    def _find_silhouettes(self, texture: Pyramid | None) -> int:
+        distance, reach = self._distance(texture)
+        per_cell = np.float32(self._grid.step / _shading_kernels.DISTANCE_TEXELS)
+        return int(
+            _surface_kernels.find_silhouettes(
+                self._uv, self.width, self.height, self._jump, distance,
+                _shading_kernels.DISTANCE_SIDE, reach, per_cell, len(self._silhouettes), self._edge,
+                self._slot, self._near, self._tiles, self._silhouettes,
+            )
+        )  # fmt: skip
+
+    @property
+    def uv(self) -> npt.NDArray[np.float32]:
+        """(2, h, w) u and v of the place that each pixel saw, in cells of the step; -1e30 where none."""
+        return self._uv.reshape(2, self.height, self.width)
 
     def draw(self, texture: Pyramid, light: npt.NDArray[np.float32] = FLAT_LIGHT) -> npt.NDArray[np.float32]:
         """Draw a texture, in its light, over what the last `look` saw.
@@ -177,109 +211,120 @@ class Canvas:
         ----------
         texture : Pyramid
         light : (G * G, 8) float32
-            Over the layout: factors of red, green and blue; how they change with the texture's slope along u and v.
+            Over the layout: factors of red, green and blue; 1 and 1, of alpha and shadow; how light changes with the
+            texture's slope along u and v; nothing.
 
         Returns
         -------
         layer : (h, w, 5) float32
             Red, green, blue premultiplied by alpha; alpha; shadow. A view that the next call overwrites.
         """
-        present = self._presence(texture)
-        side = int(np.sqrt(len(light)))
-        _kernels.draw_lit(
-            self.uv, self.slot, self._sub_u, self._sub_v, self._sub_size, self._jump,
-            texture.texels.view(np.uint16), texture.starts, texture.sides, texture.grey, texture.relief, light, side,
-            present, self._probes, self.layer,
-        )  # fmt: skip
-        return self.layer
+        layer = self._pixels.layer(self.height, self.width)
+        _shading_kernels.draw_layer(*self.drawing(texture, light), layer)  # type: ignore[call-arg]
+        return layer
 
-    def _presence(self, texture: Pyramid | None) -> npt.NDArray[np.uint8]:
-        if texture is None or self._texels_per_px >= PRESENCE_LIMIT:
-            return _EVERYWHERE
-        return texture.present
+    def drawing(self, texture: Pyramid, light: npt.NDArray[np.float32]) -> tuple[Any, ...]:
+        """What `shade_row` wants, but for the row's number."""
+        return (
+            self._uv, self._slot, self.width, self.height, self._vertices, self._grid.stride, self._grid.step,
+            self._jump, *self._distance(texture), self._samples, texture.texels,
+            texture.starts, texture.sides, light.reshape(-1), int(len(light) ** 0.5), self._lookups, self._at,
+            self._row,
+        )  # fmt: skip
+
+    def _distance(self, texture: Pyramid | None) -> tuple[npt.NDArray[np.uint8], int]:
+        """Of a texture, and how much of it a pixel may reach."""
+        if texture is None:
+            return _EVERYWHERE, 0
+        return texture.distance, int(min(REACH[0] + REACH[1] * self._texels_per_px, 255))
 
     def _make_room(self, count: int) -> None:
         room = int(count * 1.5) + 64
-        self._sub_depth = np.zeros((room, _kernels.SUB**2), np.float32)
-        self._sub_u = np.zeros((room, _kernels.SUB**2), np.float32)
-        self._sub_v = np.zeros((room, _kernels.SUB**2), np.float32)
-        self._sub_size = np.zeros((room, _kernels.SUB**2), np.float32)
+        self._samples = np.zeros(4 * SAMPLES * (room + 1), np.float32)
+        self._silhouettes = np.zeros(room, np.int32)
 
 
-_IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
-_STEP = (np.arange(_kernels.SUB, dtype=np.float32) + 0.5) / _kernels.SUB - 0.5
-_OFFSETS = np.stack([np.tile(_STEP, _kernels.SUB), np.repeat(_STEP, _kernels.SUB)]).astype(np.float32)
-_EVERYWHERE = np.ones((32, 32), np.uint8)
+SAMPLES = _surface_kernels.SAMPLES
+BLOCKS_AT_MOST = (UV_SIZE // _surface_kernels.BLOCK) ** 2
+_IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
+# Eight places in a pixel, no two in the same row or column of sixteenths.
+_OFFSETS = np.array([1, -1, 5, -3, -5, -7, 3, 7, -3, 3, 1, -5, 5, -1, 7, -7], np.float32) / 16
+_EVERYWHERE = np.zeros(_shading_kernels.DISTANCE_SIDE**2, np.uint8)
 
 
-class _Buffer:
+class _Pixels:
     """Pixel buffers that grow, never shrink."""
 
     def __init__(self) -> None:
-        self._flat = np.zeros(0, np.float32)
+        self._flat = self._layer = np.zeros(0, np.float32)
 
     def of(self, height: int, width: int) -> tuple[npt.NDArray[Any], ...]:
-        count = height * width
-        if count * 10 > self._flat.size:
-            self._flat = np.zeros(count * 10, np.float32)
-        flat = self._flat.reshape(-1)
-        return (
-            flat[:count].reshape(height, width),
-            flat[count : 3 * count].reshape(2, height, width),
-            flat[3 * count : 4 * count].view(np.int32).reshape(height, width),
-            flat[4 * count : 9 * count].reshape(height, width, 5),
-            flat[9 * count : 10 * count].view(np.uint8)[:count].reshape(height, width),
-            flat[9 * count : 10 * count].view(np.uint8)[count : 2 * count].reshape(height, width),
-        )
+        """Depth (n,), uv (2 n,), slot (n,), edge (n,), near (n,), tiles of 8 x 8 and a row of eight channels."""
+        n, tiles = height * width, ((height + 7) // 8) * ((width + 7) // 8)
+        starts = np.cumsum([0, n, 2 * n, n, (n + 3) // 4, (n + 3) // 4, (tiles + 3) // 4, 8 * width])
+        if starts[-1] > len(self._flat):
+            self._flat = np.zeros(starts[-1], np.float32)
+        depth, uv, slot, edge, near, tile, row = (self._flat[a:b] for a, b in pairwise(starts))
+        flags = (part.view(np.uint8) for part in (edge, near, tile))
+        return depth, uv, slot.view(np.int32), *(part[:k] for part, k in zip(flags, (n, n, tiles), strict=True)), row
+
+    def layer(self, height: int, width: int) -> npt.NDArray[np.float32]:
+        n = 5 * height * width
+        if n > len(self._layer):
+            self._layer = np.zeros(n, np.float32)
+        return self._layer[:n].reshape(height, width, 5)
 
 
-class _Grid:
-    """Rows and columns of a coarsened layout, and room for its vertices."""
+@dataclass(frozen=True)
+class Grid:
+    """The layout cut into cells of `step` texels, these into blocks of 8 x 8."""
 
-    def __init__(self, step: int) -> None:
-        self.rows = self.columns = grid_lines(step)
-        shape = (len(self.rows), len(self.columns))
-        self.x, self.y, self.z, self.flat_x, self.flat_y = (np.zeros(shape, np.float32) for _ in range(5))
-
-
-def grid_lines(step: int) -> npt.NDArray[np.int64]:
-    """Rows (and columns) of the 256 layout that are vertices: every `step`-th and the last."""
-    return np.minimum(np.arange(0, UV_SIZE - 1 + step, step), UV_SIZE - 1)
+    step: int
+    stride: int  # vertices in a row
+    cells: npt.NDArray[np.uint8]  # (stride - 1, stride - 1) which have a surface in any of their texels
+    solid: npt.NDArray[np.uint8]  # (B, B) 0 where no cell of a block has, 2 where all have, else 1
 
 
-_CELLS: dict[tuple[int, int], tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = {}
+_GRIDS: dict[tuple[int, int], tuple[npt.NDArray[np.uint8], Grid]] = {}
 
 
-def grid_cells(validity: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.uint8]:
-    """(R-1, C-1) uint8: which cells of the coarsened layout have a surface in any of their texels.
-
-    Kept for each validity array, which all maps of one reconstructor share.
-    """
+def grid_of(validity: npt.NDArray[np.uint8], step: int) -> Grid:
+    """Kept for each validity array, which all maps of one reconstructor share."""
     key = (id(validity), step)
-    kept = _CELLS.get(key)
+    kept = _GRIDS.get(key)
     if kept is not None and kept[0] is validity:
         return kept[1]
-    cells = _cells(validity.tobytes(), step)
-    if len(_CELLS) > 64:
-        _CELLS.clear()
-    _CELLS[key] = (validity, cells)
-    return cells
+    grid = _grid(validity.tobytes(), step)
+    if len(_GRIDS) > 64:
+        _GRIDS.clear()
+    _GRIDS[key] = (validity, grid)
+    return grid
 
 
 @lru_cache(maxsize=32)
-def _cells(validity: bytes, step: int) -> npt.NDArray[np.uint8]:
+def _grid(validity: bytes, step: int) -> Grid:
     present = np.frombuffer(validity, np.uint8).reshape(UV_SIZE, UV_SIZE) > 0
-    lines = grid_lines(step)
     sums = np.pad(present.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    low, high = lines[:-1], lines[1:] + 1
+    low = np.arange(0, UV_SIZE, step)
+    high = np.minimum(low + step + 1, UV_SIZE)
     count = sums[np.ix_(high, high)] - sums[np.ix_(low, high)] - sums[np.ix_(high, low)] + sums[np.ix_(low, low)]
-    return np.ascontiguousarray((count > 0).astype(np.uint8))
+    cells = np.ascontiguousarray((count > 0).astype(np.uint8))
+    side = len(cells) // _surface_kernels.BLOCK
+    blocks = cells.reshape(side, _surface_kernels.BLOCK, side, _surface_kernels.BLOCK)
+    solid = blocks.any(axis=(1, 3)).astype(np.uint8) + blocks.all(axis=(1, 3))
+    return Grid(step, len(cells) + 1, cells, np.ascontiguousarray(solid))
+
+
+def tolerance_of(cell_px: float) -> float:
+    """How many pixels a triangle of cells this large may lie off the surface: where the surface bends by s over the
+    width h of a cell, a Newton step that begins s beside its goal ends about 4 s³ / h² beside it."""
+    return float((NEWTON_PX * cell_px**2 / 4) ** (1 / 3))
 
 
 def texel_spacing(position_map: PositionMap) -> float:
     """Pixels between neighbouring texels, about: the distance of the outer eye corners by their 99 texels."""
-    left, right = (position_map.positions[at] for at in _EYE_CORNERS)
-    return float(np.linalg.norm(right - left)) / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
+    (a, b, c), (d, e, f) = (position_map.positions[at].tolist() for at in _EYE_CORNERS)
+    return float((d - a) ** 2 + (e - b) ** 2 + (f - c) ** 2) ** 0.5 / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
 
 
 def window_of(
@@ -294,19 +339,19 @@ def window_of(
     `extent` is first row, end row, first column, end column of the layout, as in `Pyramid`; `frame` as in
     `Canvas.look`.
     """
-    if extent is None:
-        extent = (0, UV_SIZE, 0, UV_SIZE)
-    bounds = np.zeros(4, np.float32)
-    matrix = _IDENTITY if frame is None else np.asarray(frame, np.float32)
-    _kernels.bound_grid(
+    first_row, end_row, first_column, end_column = (0, UV_SIZE, 0, UV_SIZE) if extent is None else extent
+    matrix = _IDENTITY if frame is None else np.asarray(frame, np.float64)
+    left, right, top, bottom = _surface_kernels.bounds(
         position_map.positions, position_map.validity,
-        max(extent[0] - 1, 0), min(extent[1] + 1, UV_SIZE), max(extent[2] - 1, 0), min(extent[3] + 1, UV_SIZE),
-        WINDOW_STEP, matrix, bounds,
+        max(first_row - 1, 0), min(end_row + 1, UV_SIZE), max(first_column - 1, 0), min(end_column + 1, UV_SIZE),
+        WINDOW_STEP, matrix,
     )  # fmt: skip
-    if not np.isfinite(bounds).all():
+    if left > right:
         return Window(0, 0, 0, 0)
     # Between the texels that were looked at the surface reaches a little further.
-    margin = 2 + WINDOW_STEP * texel_spacing(position_map) * float(np.hypot(matrix[0, 0], matrix[0, 1]))
-    left, right = np.clip([np.floor(bounds[0] - margin), np.ceil(bounds[1] + margin)], 0, shape[1]).astype(int)
-    top, bottom = np.clip([np.floor(bounds[2] - margin), np.ceil(bounds[3] + margin)], 0, shape[0]).astype(int)
-    return Window(int(left), int(top), int(right - left), int(bottom - top))
+    scale = float(matrix[0, 0] ** 2 + matrix[0, 1] ** 2) ** 0.5
+    margin = 2 + WINDOW_STEP * texel_spacing(position_map) * scale
+    left, right = (min(max(side, 0.0), shape[1]) for side in (left - margin, right + margin))
+    top, bottom = (min(max(side, 0.0), shape[0]) for side in (top - margin, bottom + margin))
+    first_x, first_y = math.floor(left), math.floor(top)
+    return Window(first_x, first_y, math.ceil(right) - first_x, math.ceil(bottom) - first_y)

@@ -206,3 +206,18 @@ def test_landmarks_between_mesh_points_lie_there_and_are_symmetric():
     mesh = generic_mesh()
     assert np.allclose(points[19], 0.6 * mesh[105] + 0.4 * mesh[66], atol=1e-7)
     assert np.array_equal(points[36], mesh[33])
+
+
+def test_what_lies_between_the_places_of_a_plane_is_the_plane():
+    """And what lies between those of a parabola is the parabola: the map has no ripple of its own."""
+    from masksynth.reconstruct._kernels import between_places
+    from masksynth.reconstruct.uv_layout import STEP, _cubic_weights
+
+    ticks = np.arange(18) * STEP + (STEP - 1) / 2 - STEP
+    u, v = np.meshgrid(ticks, ticks)
+    grid = np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1).astype(np.float32)
+    across, fine = np.zeros((18, 3 * 64), np.float32), np.zeros((64, 3 * 64), np.float32)
+    between_places(grid, STEP, _cubic_weights(), across, fine)
+    u, v = np.meshgrid(np.arange(64.0), np.arange(64.0))
+    got = fine.reshape(64, 64, 3)[2:-2, 2:-2]  # at the rim the ring's own neighbours are missing
+    np.testing.assert_allclose(got, np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1)[2:-2, 2:-2], atol=2e-4)
