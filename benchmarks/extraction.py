@@ -3,11 +3,16 @@
 For each yaw: intersection over union of the outlines in the layout, and PSNR of the colours where both are mask, after
 one gain for the whole mask (the light's strength is not the template's). The segmentation is the one drawn, so that
 only reconstruction, unwrapping and filling are measured, or, with --segment, the one found.
+
+With --nir: the reflectance of templates taken from NIR photos of faces that truly wear them (area light, highlights,
+cast shadows), near and far, at four yaws, over the truth. Skin is taken to be of one reflectance; that of generated
+persons is not, so that the ratio is also given with the person's own.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +20,9 @@ import numpy as np
 
 from masksynth.arrays import Pose
 from masksynth.compose import compose
-from masksynth.datasets.generated import View, identity, render_face
+from masksynth.compose.light import NIR_SKIN
+from masksynth.datasets.generated import View, draw_view, identity, render_face
+from masksynth.datasets.generated.truly_masked import render_masked
 from masksynth.detect import load_detector
 from masksynth.errors import MasksynthError
 from masksynth.extract import ExtractConfig, extract_template
@@ -24,6 +31,8 @@ from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.template import Template, load_template
 
 YAWS_DEG = (-50, -35, -20, 0, 20, 35, 50)
+NIR_MASKS = ("surgical-blue", "surgical-black", "kn95-white", "n95-cup", "cloth-navy", "sport-grey", "cloth-striped")
+NIR_VIEWS = ((0, 110, 11.0), (-25, 80, 9.0), (25, 130, 14.0), (40, 100, 10.0))  # yaw, interocular px, distance in such
 MASKS = ("surgical-blue", "cloth-striped", "kn95-white", "n95-cup")
 
 
@@ -37,12 +46,53 @@ def agreement(found: Template, truth: Template) -> tuple[float, float]:
     return float((a & b).sum() / (a | b).sum()), float(-10 * np.log10(max(float((error**2).mean()), 1e-10)))
 
 
+def reflectance(segment: bool) -> None:
+    """Median NIR reflectance of the template over the mask's own."""
+    print("template          yaw   px  truth  found  ratio  to the person's own skin")
+    ratios = []
+    for k, name in enumerate(NIR_MASKS):
+        truth = load_template(name).resized(256)
+        person = identity(3, k)
+        own = 0.60 - 0.16 * person.melanin + 0.05 * person.nir_tone
+        for yaw, between, distance in NIR_VIEWS:
+            rng = np.random.default_rng([k, between])
+            pose = Pose(np.radians(yaw), np.radians(float(rng.uniform(-10, 10))), 0.0)
+            view = replace(draw_view(rng, "nir"), pose=pose, interocular=between, distance=distance)
+            shot = render_masked(person, view, truth, "nir", (480, 480))
+            given = None if segment else [shot.alpha]
+            try:
+                photo = Photo(shot.masked, Path(f"{name}.png"))
+                found = extract_template([photo], ExtractConfig(spectrum="nir"), segmentations=given).template
+            except MasksynthError as error:
+                print(f"{name:16} {yaw:+4d} {between:4d}  {error}")
+                continue
+            assert found.nir is not None
+            assert truth.nir is not None
+            both = (found.alpha > 0.95) & (truth.alpha > 0.95)
+            level, goal = float(np.median(found.nir[both])), float(np.median(truth.nir[both]))
+            ratios.append((level / goal, level / goal * own / NIR_SKIN))
+            print(
+                f"{name:16} {yaw:+4d} {between:4d}  {goal:5.2f}  {level:5.2f}  {ratios[-1][0]:5.2f}  "
+                f"{ratios[-1][1]:5.2f}",
+                flush=True,
+            )
+    for what, values in zip(("skin of 0.60", "the person's own skin"), np.array(ratios).T, strict=True):
+        print(
+            f"{what}: {len(values)} templates, mean ratio {values.mean():.3f}, mean error "
+            f"{np.abs(values - 1).mean():.3f}, {values.min():.2f} to {values.max():.2f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--segment", action="store_true", help="Find the mask instead of taking the one drawn.")
+    parser.add_argument("--nir", action="store_true", help="Measure the reflectance of templates from NIR photos.")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    if options.nir:
+        reflectance(options.segment)
+        return
     detector, reconstructor = load_detector(), load_reconstructor()
     masks = [load_template(name) for name in MASKS]
     print("yaw   n  failed  IoU mean  worst  PSNR mean  measured  mirrored")

@@ -49,8 +49,6 @@ class Pair:
 def read_label(path: Path, shape: tuple[int, int]) -> np.ndarray:
     """(H, W) bool of `shape`: grey, RGBA, palette; 0 and 255 or 0 and 1; of another size if only that differs."""
     alpha = read_alpha(path)
-    if 0 < alpha.max() <= 1 / 128:  # drawn as 0 and 1
-        alpha = (alpha > 0).astype(np.float32)
     if alpha.shape != shape:
         aspect = (alpha.shape[0] / alpha.shape[1]) / (shape[0] / shape[1])
         if not 0.98 < aspect < 1.02:

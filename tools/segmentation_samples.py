@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
+import json
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from masksynth.detect import load_detector
 from masksynth.photos import PHOTO_SUFFIXES, read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.seeds import rng_for
-from masksynth.segment.frame import FaceFrame, crop_matrix, face_frame
+from masksynth.segment.frame import FaceFrame, crop_matrix, face_frame, square
 from masksynth.segment.grabcut import bare_of
 from masksynth.segment.network import SIDE
 from masksynth.segment.network import WIDTH as NETWORK_WIDTH
@@ -31,7 +32,8 @@ from masksynth.template.generator import generate
 
 POOL_SIDE = 184
 POOL_WIDTH = NETWORK_WIDTH * POOL_SIDE / SIDE  # in interocular distances
-BARE_SHARE = 0.2
+BARE_SHARE = 0.25
+MASKED_SHARE = 0.45  # of the samples: on people who wear a mask already
 SKINS = ((0.93, 0.78, 0.70), (0.85, 0.67, 0.56), (0.72, 0.53, 0.42), (0.50, 0.35, 0.27), (0.33, 0.22, 0.17))
 
 
@@ -44,6 +46,8 @@ class Host:
     matrix: np.ndarray  # (2, 3) from the photo to the square
     seen: FaceFrame
     skin: np.ndarray  # (3,) in [0, 1]
+    mask: np.ndarray | None = None  # (P, P) in [0, 1]: the mask that it wears already
+    photo: int = -1  # which of the outlined photos it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,35 @@ def real_hosts(folders: list[Path], every: int) -> list[Host]:
             faces, _ = find_faces(rgb, detector, reconstructor)
             found += [host_of(rgb, face) for face in faces[:2] if face.interocular > 25]
     return found
+
+
+def masked_hosts(folders: list[Path], outlines: Path) -> list[Host]:
+    """The faces of photos whose masks a file of polygons outlines; `photo` is the place of a name in that file."""
+    detector, reconstructor = load_detector(), load_reconstructor()
+    found = []
+    for k, (name, polygon) in enumerate(json.loads(outlines.read_text(encoding="utf-8"))["first"].items()):
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if path is None:
+            raise SystemExit(f"{name}: lies in none of {', '.join(map(str, folders))}")
+        rgb = read_photo(path).rgb
+        label = np.zeros((rgb.shape[0] * 4, rgb.shape[1] * 4), np.uint8)
+        cv2.fillPoly(label, [np.rint(((np.array(polygon) + 0.5) * 4 - 0.5) * 256).astype(np.int32)], 255, shift=8)
+        label = np.asarray(cv2.resize(label, rgb.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        faces, _ = find_faces(rgb, detector, reconstructor)
+        if not faces:
+            continue
+        face = max(faces, key=lambda face: _worn(label, face))
+        alpha, _ = square(np.repeat(label[..., None], 3, 2), crop_matrix(face, POOL_SIDE, POOL_WIDTH), POOL_SIDE)
+        host = host_of(rgb, face)
+        alpha = alpha[..., 0].astype(np.float32) / 255 * host.seen.in_photo
+        found.append(dataclasses.replace(host, mask=alpha, photo=k))
+    return found
+
+
+def _worn(label: np.ndarray, face: Reconstruction) -> float:
+    """How much of a mask lies on a face."""
+    jaw = cv2.convexHull(np.rint(face.landmarks68[2:15, :2]).astype(np.int32))
+    return float((label * (cv2.fillConvexPoly(np.zeros(label.shape, np.uint8), jaw, 1))).sum())
 
 
 def generated_hosts(count: int, seed: int) -> list[Host]:
@@ -214,6 +247,10 @@ class Studio:
             crop = np.clip((crop.astype(np.float32) @ mix) ** rng.uniform(0.8, 1.0) * 1.5, 0, 255).astype(np.uint8)
         side = POOL_SIDE
         label, drawn = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
+        if host.mask is not None and worn is not None and rng.random() < 0.8:
+            cloth = worn.worn.rgba[..., :3] if not nir else np.repeat(worn.worn.rgba[..., :3].mean(2)[..., None], 3, 2)
+            crop = dyed(rng, crop, host.mask, cloth)
+            worn = None
         if worn is not None:
             composer = self.composers[int(rng.choice(4, p=[0.45, 0.2, 0.25, 0.1]))]
             composer.look(crop, host.face.position_map, "nir" if nir else "vis", frame=host.matrix)
@@ -226,10 +263,14 @@ class Studio:
                 composer.wear(worn.counted, spare, counted, np.zeros((side, side), bool))
                 label = np.minimum(label, counted.astype(np.float32) / 255)
         rgb = (crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, 2)).astype(np.float32) / 255
+        if host.mask is not None:
+            label = np.maximum(label, host.mask)
+            drawn = np.maximum(drawn, host.mask)
         colour = np.median(rgb[label > 0.9], axis=0) if (label > 0.9).any() else rng.random(3)
-        if worn is not None:
-            relit(rng, rgb, drawn)
-            if worn.counted is None and rng.random() < 0.6:
+        if label.any():
+            if host.mask is None or rng.random() < 0.5:
+                relit(rng, rgb, drawn)
+            if worn is not None and host.mask is None and worn.counted is None and rng.random() < 0.6:
                 straps(rng, rgb, label, host, colour)
         elif rng.random() < 0.4:
             relit(rng, rgb, np.ones_like(label))
@@ -257,6 +298,29 @@ class Studio:
 
 def _bytes(field: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(field, 0, 1) * 255).astype(np.uint8)
+
+
+def dyed(rng: np.random.Generator, crop: np.ndarray, mask: np.ndarray, cloth: np.ndarray) -> np.ndarray:
+    """The picture with its mask (P, P) in another cloth (S, S, 3): its own folds and shading, its own cut."""
+    rgb = (crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, 2)).astype(np.float32) / 255
+    side = len(mask)
+    zoom, turn = rng.uniform(0.5, 1.4), rng.normal(0, 0.4)
+    linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    rows, columns = np.nonzero(mask > 0.5)
+    middle = np.array([columns.mean(), rows.mean()]) if len(rows) else np.full(2, side / 2)
+    target = np.array([rng.uniform(90, 165), rng.uniform(120, 180)])
+    matrix = np.concatenate([linear, (target - linear @ middle)[:, None]], axis=1)
+    cloth = cv2.warpAffine(
+        cloth, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+    )
+    light = rgb.mean(axis=2)
+    level = max(float(np.median(light[mask > 0.9])) if (mask > 0.9).any() else 0.5, 0.1)
+    shade = np.clip(light / level, 0.3, 1.8) ** rng.uniform(0.5, 1.3)
+    strength = 1.0 if rng.random() < 0.4 else rng.uniform(0.1, 0.9)
+    edge = mask if rng.random() < 0.5 else cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    out = rgb + (strength * edge)[..., None] * (cloth * shade[..., None] - rgb)
+    out = _bytes(out)
+    return out if crop.ndim == 3 else out.mean(axis=2).astype(np.uint8)
 
 
 def smooth(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
@@ -442,31 +506,44 @@ def thing(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray) -> None:
     lay(rgb, label, cover, np.clip(tint, 0, 1).astype(np.float32))
 
 
-def make_pool(count: int, hosts: list[Host], real: int, masks: list[Garment], seed: int) -> tuple[np.ndarray, ...]:
-    """`count` samples as (N, P, P, 3), (N, P, P), (N, P, P, 4) uint8 and (N,) float32 whether a mask is worn.
+def make_pool(
+    count: int, hosts: list[Host], real: int, masks: list[Garment], seed: int, masked: list[Host]
+) -> tuple[np.ndarray, ...]:
+    """`count` samples: (N, P, P, 3) pictures, (N, P, P) labels and (N, P, P, 4) meshes, uint8, and (N,) float32 whether
+    a mask is worn and (N,) int16 which of the outlined photos is the host, -1 for none of them.
 
-    The first `real` hosts are photos: three samples in four are theirs.
+    The first `real` hosts are photos: of the samples on people without masks, three in four are theirs. `MASKED_SHARE`
+    of all are on people who wear one already, where there are such hosts.
     """
     side = POOL_SIDE
     pictures, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros((count, side, side), np.uint8)
-    meshes, masked = np.zeros((count, side, side, 4), np.uint8), np.zeros(count, np.float32)
+    meshes, wearing = np.zeros((count, side, side, 4), np.uint8), np.zeros(count, np.float32)
+    photos = np.full(count, -1, np.int16)
     studio = Studio()
     for k in range(count):
         rng = rng_for(seed, "sample", k)
-        chosen = rng.integers(real) if rng.random() < 0.75 or real == len(hosts) else rng.integers(real, len(hosts))
+        if masked and rng.random() < MASKED_SHARE:
+            host = masked[int(rng.integers(len(masked)))]
+        elif rng.random() < 0.75 or real == len(hosts):
+            host = hosts[int(rng.integers(real))]
+        else:
+            host = hosts[int(rng.integers(real, len(hosts)))]
         worn = None if rng.random() < BARE_SHARE else masks[int(rng.integers(len(masks)))]
-        pictures[k], labels[k], meshes[k] = studio.sample(rng, hosts[int(chosen)], worn)
-        masked[k] = worn is not None
+        pictures[k], labels[k], meshes[k] = studio.sample(rng, host, worn)
+        wearing[k], photos[k] = worn is not None or host.mask is not None, host.photo
         if k % 1000 == 999:
             print(f"{k + 1} samples", flush=True)
-    return pictures, labels, meshes, masked
+    return pictures, labels, meshes, wearing, photos
+
+
+NAMES = ("pictures", "labels", "meshes", "masked", "photos")
 
 
 def load_pool(folder: Path) -> tuple[np.ndarray, ...]:
-    return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "labels", "meshes", "masked"))
+    return tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES)
 
 
 def save_pool(folder: Path, pool: tuple[np.ndarray, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in zip(("pictures", "labels", "meshes", "masked"), pool, strict=True):
+    for name, array in zip(NAMES, pool, strict=True):
         np.save(folder / f"{name}.npy", array)

@@ -1,15 +1,19 @@
 """Train the segmentation network: python tools/train_segmentation.py PHOTOS... --out assets/segmentation.safetensors
 
 PHOTOS are folders of people without masks, who serve as hosts beside generated faces; each fifth photo is left out, so
-that refusal can be tested on it. tools/segmentation_samples.py makes a pool of samples from --seed, kept in --pool;
-training sees each many times, shifted, cut, coloured and blurred anew, and lasts --steps. The file that it writes
-holds nothing but the weights, averaged over the last steps; it is written every --every steps, so that it can be tried.
+that refusal can be tested on it. Those of --masked wear masks that --outlines knows: they serve as hosts too, their
+masks dyed, printed, or covered by generated ones. With --fold K, counted from 0, the photos of that fold of the
+outlines' file are left out, so that the network can be tested on them. tools/segmentation_samples.py makes a pool of
+samples from --seed, kept in --pool; training sees each many times, shifted, cut, coloured and blurred anew, and lasts
+--steps. The file that it writes holds nothing but the weights, averaged over the last steps; it is written every
+--every steps, so that it can be tried.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
 import queue
 import threading
 import time
@@ -25,6 +29,7 @@ from segmentation_samples import (
     generated_hosts,
     load_pool,
     make_pool,
+    masked_hosts,
     real_hosts,
     save_pool,
     smooth,
@@ -38,6 +43,7 @@ from masksynth.segment.network import INPUTS, SIDE, WIDTH, planes_of
 
 CHANNELS = (16, 32, 64, 128)
 LEFT_OUT = 5  # each fifth photo
+WORN_SHARE = 0.6  # of a batch: people who wore a mask already
 
 
 class Block(nn.Sequential):
@@ -94,6 +100,9 @@ def seen_anew(
     """
     middle = (POOL_SIDE - 1) / 2
     y, x = (np.mgrid[:side, :side].astype(np.float32) - (side - 1) / 2) * (SIDE / side)
+    whole, zoom = rng.normal(0, 0.09), float(np.exp(rng.normal(0, 0.05)))  # the square itself turned and sized
+    x, y = zoom * (np.cos(whole) * x - np.sin(whole) * y), zoom * (np.sin(whole) * x + np.cos(whole) * y)
+    x, y = np.float32(x), np.float32(y)
     wild = 2.5 if rng.random() < 0.2 else 1.0
     turn, scale = rng.normal(0, 0.07 * wild), float(np.exp(rng.normal(0.0, 0.07 * wild)))
     cos, sin = float(np.cos(turn)), float(np.sin(turn))
@@ -168,16 +177,21 @@ def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     return out
 
 
-def batches(pool: tuple[np.ndarray, ...], side: int, steps: int, batch: int, seed: int) -> Iterator[tuple[Tensor, ...]]:
-    """Batches of step 0, 1, …, each of (seed, step) alone, made ahead by a thread."""
-    pictures, labels, meshes, masked = pool
-    held = holdout(pool)
+def batches(
+    pool: tuple[np.ndarray, ...], left_out: list[int], steps: int, options: argparse.Namespace
+) -> Iterator[tuple[Tensor, ...]]:
+    """Batches of step 0, 1, …, each of (seed, step) alone, made ahead by a thread; none of the photos `left_out`."""
+    pictures, labels, meshes, masked, photos = pool
+    side, seed = options.side, options.seed
+    used = holdout(pool) + np.nonzero(~np.isin(photos[holdout(pool) :], left_out))[0]
+    worn, other = used[photos[used] >= 0], used[photos[used] < 0]
     ready: queue.Queue[tuple[np.ndarray, ...]] = queue.Queue(4)
 
     def make() -> None:
         for step in range(steps):
             rng = rng_for(seed, "batch", side, step)
-            chosen = held + rng.integers(0, len(pictures) - held, batch)
+            many = round(WORN_SHARE * options.batch) if len(worn) else 0
+            chosen = np.concatenate([rng.choice(worn, many), rng.choice(other, options.batch - many)])
             parts = zip(*(seen_anew(rng, pictures[k], labels[k], meshes[k], side) for k in chosen), strict=True)
             ready.put((*(np.stack(part) for part in parts), masked[chosen]))
 
@@ -212,7 +226,7 @@ def loss_of(logit: Tensor, score: Tensor, label: Tensor, counts: Tensor, masked:
     return bce + 0.5 * dice + 0.1 * F.binary_cross_entropy_with_logits(score, masked)
 
 
-def train(pool: tuple[np.ndarray, ...], options: argparse.Namespace) -> None:
+def train(pool: tuple[np.ndarray, ...], left_out: list[int], options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     net = SegmentationNet().to(memory_format=torch.channels_last)
     if options.start:
@@ -223,7 +237,7 @@ def train(pool: tuple[np.ndarray, ...], options: argparse.Namespace) -> None:
     start, running = time.monotonic(), 0.0
     net.train()
     ends = min(options.stop or steps, steps)
-    for step, (x, label, counts, masked) in enumerate(batches(pool, options.side, ends, options.batch, options.seed)):
+    for step, (x, label, counts, masked) in enumerate(batches(pool, left_out, ends, options)):
         rate = options.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -233,7 +247,7 @@ def train(pool: tuple[np.ndarray, ...], options: argparse.Namespace) -> None:
         optimizer.step()
         running += float(loss.detach())
         with torch.no_grad():
-            keep = min(0.998, (step + 1) / (step + 10))
+            keep = min(options.keep, (step + 1) / (step + 10))
             for theirs, ours in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 if theirs.dtype.is_floating_point:
                     theirs.lerp_(ours, 1 - keep)
@@ -290,12 +304,16 @@ def main() -> None:
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pool", type=Path, required=True, help="Folder of the pool; made where it is not there.")
+    parser.add_argument("--masked", type=Path, nargs="+", default=[], help="Folders of people who wear masks.")
+    parser.add_argument("--outlines", type=Path, help="Where those masks are: benchmarks/segmentation_outlines.json.")
+    parser.add_argument("--fold", type=int, help="Leave the photos of this fold out.")
     parser.add_argument("--start", type=Path, help="The .pt file beside the weights of a training before this one.")
     parser.add_argument("--side", type=int, default=SIDE, help="Of the squares; smaller ones take less time.")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--stop", type=int, help="Stop after this many of the steps, the rate still high.")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="The highest learning rate.")
+    parser.add_argument("--keep", type=float, default=0.99, help="Of the mean of the weights, from step to step.")
     parser.add_argument("--every", type=int, default=500, help="Steps between two files.")
     parser.add_argument("--samples", type=int, default=9000)
     parser.add_argument("--masks", type=int, default=500)
@@ -310,12 +328,17 @@ def main() -> None:
         people = real + generated_hosts(options.generated, options.seed)
         masks = wardrobe(options.masks, real, options.seed)
         print(f"{len(people)} hosts, {len(masks)} masks", flush=True)
-        save_pool(options.pool, make_pool(options.samples, people, len(real), masks, options.seed))
+        wearing = masked_hosts(options.masked, options.outlines) if options.masked else []
+        save_pool(options.pool, make_pool(options.samples, people, len(real), masks, options.seed, wearing))
     pool = load_pool(options.pool)
+    left_out: list[int] = []
+    if options.fold is not None:
+        known = json.loads(options.outlines.read_text(encoding="utf-8"))
+        left_out = [list(known["first"]).index(name) for name in known["folds"][options.fold]]
     if options.look:
         cv2.imwrite(str(options.look), sheet(pool, options.seed)[..., ::-1])
         return
-    train(pool, options)
+    train(pool, left_out, options)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -20,12 +20,17 @@ def list_templates() -> None:
 
     Example: masksynth templates list
     """
+    from masksynth.errors import TemplateError
     from masksynth.template import library, read_template
 
     entries = library()
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
-        template = read_template(entry.path)
+        try:
+            template = read_template(entry.path)
+        except TemplateError as error:
+            click.echo(f"warning: {error}", err=True)
+            continue
         parts = ["nir"] * (template.nir is not None) + ["height"] * (template.height is not None)
         where = "packaged" if entry.packaged else str(entry.path)
         click.echo(
@@ -66,23 +71,37 @@ def add(file: Path, name: str | None, force: bool) -> None:
     from masksynth.template import add_template, read_template
     from masksynth.template.format import check_name
 
-    template = read_template(file, name=check_name(name) if name else None)
+    template = read_template(file, name=None if name is None else check_name(name))
     path = add_template(template, replace=force)
     click.echo(f"{path}: {template.kind}, {template.size} x {template.size}; use it with -t {template.name}")
 
 
 @command.command()
-@click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
-def check(files: tuple[Path, ...]) -> None:
-    """Check that each FILE is a template in the UV layout.
+@click.argument("templates", nargs=-1, required=True, metavar="FILE...")
+def check(templates: tuple[str, ...]) -> None:
+    """Check that each FILE (or name in the library) is a template in the UV layout.
+
+    Every one is looked at; the exit code is 1 where one is not.
 
     Example: masksynth templates check my_mask.png
     """
-    from masksynth.template import read_template
+    from masksynth.errors import TemplateError
+    from masksynth.template import load_template
 
-    for file in files:
-        template = read_template(file)
+    failed = []
+    for name in templates:
+        try:
+            template = load_template(name)
+        except TemplateError as error:
+            failed.append(error)
+            if len(templates) > 1:
+                click.echo(f"warning: {error}", err=True)
+            continue
         covered = 100 * float((template.alpha > 0.5).mean())
         known = ["colour"] + ["NIR"] * (template.nir is not None) + ["height"] * (template.height is not None)
         side = f"{template.size} x {template.size}"
-        click.echo(f"{file}: a template, {side}, {template.kind}, covers {covered:.0f} % ({', '.join(known)})")
+        click.echo(f"{name}: a template, {side}, {template.kind}, covers {covered:.0f} % ({', '.join(known)})")
+    if len(templates) > 1 and failed:
+        raise TemplateError(f"{len(failed)} of {len(templates)} files are no templates in the UV layout.")
+    if failed:
+        raise failed[0]

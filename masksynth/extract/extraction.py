@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from masksynth.arrays import UV_SIZE, Alpha, Reconstruction, Spectrum
 from masksynth.compose.light import NIR_SKIN
@@ -22,13 +20,12 @@ from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
 from masksynth.extract.judge import find_face, judge, judge_mask, judge_outline
+from masksynth.extract.level import nir_level
 from masksynth.extract.straps import straps_of
 from masksynth.extract.texture import Field, View, unwrap_view
-from masksynth.photos import PILLOW_AT_EASE, Photo, read_photo, spectrum_of
+from masksynth.photos import Photo, spectrum_of
 from masksynth.reconstruct import load_reconstructor
 from masksynth.segment import Segmentation, given_segmentation, segment_mask
-from masksynth.segment.frame import face_frame
-from masksynth.segment.grabcut import bare_of
 from masksynth.template import Template
 from masksynth.template.format import SIZES, check_layout, continued, name_from, surface
 from masksynth.template.tent import cloth_height
@@ -133,20 +130,6 @@ def extract_template(
     return ExtractedTemplate(template, tuple(views), tuple(warnings))
 
 
-def read_alpha(path: Path) -> Alpha:
-    """A segmentation that a person drew, (H, W) in [0, 1]: the alpha of a picture that has one, else its brightness.
-
-    Raises PhotoError as `read_photo` does.
-    """
-    photo = read_photo(path)
-    with PILLOW_AT_EASE, PillowImage.open(path) as image:
-        if "A" in image.getbands():
-            alpha = np.asarray(ImageOps.exif_transpose(image).getchannel("A"))
-            if alpha.min() < 255:
-                return np.asarray(alpha / 255, np.float32)
-    return np.asarray(photo.rgb.mean(axis=2) / 255, np.float32)
-
-
 def texels_inside(alpha: Alpha) -> Field:
     """(S, S) how far within the mask's outline a place lies, in texels of the 256 layout; 0 outside."""
     worn = np.pad((alpha > 0.5).astype(np.uint8), 1)
@@ -160,9 +143,13 @@ def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> t
     luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
     worn = rgba[..., 3] > 0.5
     if spectrum == "nir":
-        skin = [_skin_level(view) for view in views]
-        nir = luminance / max(float(np.median(skin)), 1e-3) * NIR_SKIN
-        return np.clip(nir, 0.01, 1).astype(np.float32), f"measured against skin, taken as {NIR_SKIN}"
+        levels = [level for view in views if (level := nir_level(view)) is not None]
+        if levels:
+            gain = float(np.median(levels)) / max(float(np.median(luminance[worn])), 1e-3)
+            nir, how = luminance * gain, f"measured by the light on the skin, taken as {NIR_SKIN}"
+        else:
+            nir, how = luminance, "as bright as the photo: too little skin was seen to tell the light"
+        return np.clip(nir, 0.01, 1).astype(np.float32), how
     relative = luminance / max(float(np.median(luminance[worn])), 1e-3)
     nir = CLOTH_NIR * np.clip(relative, 0.05, 4) ** DETAIL_IN_NIR
     return np.clip(nir, 0.01, 1).astype(np.float32), (
@@ -175,14 +162,6 @@ def _segmented(photo: Photo, face: Reconstruction, segmenter: str) -> Segmentati
         return segment_mask(photo.rgb, face, segmenter)
     except SegmentationError as error:
         raise SegmentationError(f"{photo.source}: {error}") from None
-
-
-def _skin_level(view: View) -> float:
-    """Median linear luminance of the bare skin below the eyes."""
-    frame = face_frame(view.photo.rgb, view.face, 128)
-    skin = bare_of(frame)
-    values = (frame.rgb[skin].astype(np.float64) / 255) ** 2.2 if skin.any() else np.array([[0.4] * 3])
-    return float(np.median(values.mean(axis=1)))
 
 
 def _metadata(

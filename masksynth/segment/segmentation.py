@@ -55,19 +55,28 @@ def segment_mask(
 
     Raises
     ------
+    ConfigError
+        If there is no such method, or `min_score` is not in [0, 1].
     SegmentationError
         If no mask can be told from the face: the sentence gives the score.
     """
     check_rgb(photo_rgb)
     if method not in (*METHODS, "auto"):
         raise ConfigError(f"{method}: no such way to segment. Known are {', '.join(METHODS)}.")
+    if not 0 <= min_score <= 1:
+        raise ConfigError(f"min_score must be in [0, 1], got {min_score}")
     if method == "auto":
         method = METHODS[0]
     if method == "network":
         alpha, score = _by_network(photo_rgb, reconstruction)
     else:
         alpha, score = _by_grabcut(photo_rgb, reconstruction)
-    if score < min_score or alpha.max() < 0.5:
+    if score >= min_score and alpha.max() < 0.5:
+        raise SegmentationError(
+            f"no mask can be told from the face: not one pixel looks like mask (score {score:.2f}). If there is one, "
+            "draw it as a grey picture of the photo's size and give it with --segmentation."
+        )
+    if score < min_score:
         raise SegmentationError(
             f"no mask can be told from the face (score {score:.2f}, needs {min_score:.2f}). If there is one, draw it "
             "as a grey picture of the photo's size and give it with --segmentation."

@@ -49,6 +49,8 @@ def locate_template(reference: str | Path) -> Path:
     TemplateError
         If there is neither; the sentence names what comes close.
     """
+    if not str(reference):
+        raise TemplateError("'': no template has an empty name. See masksynth templates list.")
     path = Path(reference)
     if isinstance(reference, str) and path.name == reference and path.suffix.lower() != ".png":
         names = {entry.name: entry.path for entry in library()}

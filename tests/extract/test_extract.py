@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from masksynth.arrays import Pose, Reconstruction
 from masksynth.cli.main import main
 from masksynth.compose import ComposeConfig, compose
-from masksynth.datasets.generated import View, identity, render_face
+from masksynth.compose.light import NIR_SKIN
+from masksynth.datasets.generated import View, draw_view, identity, render_face
+from masksynth.datasets.generated.truly_masked import render_masked
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
 from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
@@ -93,6 +95,23 @@ def test_a_nir_photo_gives_a_grey_template_with_its_own_reflectance() -> None:
     assert 0.2 < template.nir[template.alpha > 0.5].mean() <= 1
     assert "measured" in template.metadata["nir"]
     assert "converted from VIS" in extracted().template.metadata["nir"]
+
+
+@pytest.mark.parametrize(("name", "yaw", "between"), [("surgical-blue", 0.0, 100.0), ("cloth-navy", 25.0, 80.0)])
+def test_the_reflectance_in_nir_is_that_of_the_mask_truly_worn(name: str, yaw: float, between: float) -> None:
+    """Against skin of the reflectance that is taken for everybody's: this person's differs by what is divided out."""
+    person, truth = identity(3, 5), load_template(name).resized(256)
+    rng = np.random.default_rng(1)
+    view = dataclasses.replace(draw_view(rng, "nir"), pose=Pose(np.radians(yaw), 0.0, 0.0), interocular=between)
+    shot = render_masked(person, view, truth, "nir", (400, 400))
+    config = ExtractConfig(spectrum="nir")
+    made = extract_template([Photo(shot.masked, Path("a.png"))], config, segmentations=[shot.alpha]).template
+    both = (made.alpha > 0.95) & (truth.alpha > 0.95)
+    assert made.nir is not None
+    assert truth.nir is not None
+    own_skin = 0.60 - 0.16 * person.melanin + 0.05 * person.nir_tone
+    ratio = float(np.median(made.nir[both]) / np.median(truth.nir[both])) * own_skin / NIR_SKIN
+    assert ratio == pytest.approx(1, abs=0.15)
 
 
 def test_a_template_from_a_photo_hangs_as_cloth_between_nose_and_chin() -> None:

@@ -70,6 +70,19 @@ def test_an_unknown_method_is_refused() -> None:
         segment_mask(photo, face, "magic")
 
 
+@pytest.mark.parametrize("least", [-0.1, 1.5, float("nan")])
+def test_a_least_score_that_is_none_is_refused(least: float) -> None:
+    photo, face = bare()
+    with pytest.raises(ConfigError, match=r"min_score must be in \[0, 1\]"):
+        segment_mask(photo, face, "grabcut", min_score=least)
+
+
+def test_where_nothing_looks_like_mask_the_sentence_says_so_and_not_that_zero_is_less_than_zero() -> None:
+    photo, face = bare()
+    with pytest.raises(SegmentationError, match="not one pixel looks like mask"):
+        segment_mask(photo // 8, face, "network", min_score=0.0)
+
+
 def test_a_given_segmentation_must_have_the_photos_size() -> None:
     photo, _ = bare()
     alpha = np.zeros(photo.shape[:2], np.float32)
