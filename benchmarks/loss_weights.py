@@ -25,7 +25,7 @@ from masksynth.train.pretrain import pretrain
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
     "IDR": {"orthogonality": (0.0, 0.02, 0.2, 2.0, 20.0)},
     "W-CNN": {
-        "wasserstein": (0.0, 0.1, 1.0, 10.0),
+        "wasserstein": (0.0, 0.1, 1.0, 10.0, 100.0),
         "correlation": (0.0, 0.001, 0.01),
         "orthogonality": (0.0, 0.001, 0.1),
     },

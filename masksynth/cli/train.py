@@ -28,17 +28,28 @@ CONFIGS: dict[str, type[TrainConfig]] = {
 @click.option("--method", type=click.Choice(list(CONFIGS)), default="plain", show_default=True)
 @loss_options
 @click.option(
-    "--mining", type=click.Choice(get_args(Mining)), default="semi-hard", show_default=True, help="Of triplets."
+    "--mining", type=click.Choice(get_args(Mining)), default=PlainConfig.mining, show_default=True, help="Of triplets."
 )
 @click.option("--cross-modal", is_flag=True, help="Triplets across the spectra alone.")
-@click.option("--head-lr", type=float, default=10.0, show_default=True, help="Of a classifier, as a multiple of --lr.")
-@click.option("--queue", type=int, default=128, show_default=True, help="Prototypes of the queue (sst).")
 @click.option(
-    "--shared", type=int, default=512, show_default=True, help="Dimensions of the tested feature (idr, wcnn)."
+    "--head-lr", type=float, default=PlainConfig.head_lr, show_default=True,
+    help="Of a classifier, as a multiple of --lr.",
+)  # fmt: skip
+@click.option("--queue", type=int, default=SstConfig.queue, show_default=True, help="Prototypes of the queue (sst).")
+@click.option(
+    "--shared", type=int, default=IdrConfig.shared, show_default=True,
+    help="Dimensions of the tested feature (idr, wcnn).",
+)  # fmt: skip
+@click.option(
+    "--orthogonality", type=float,
+    help=f"Weight of that term; else {IdrConfig.orthogonality:g} (idr) or {WcnnConfig.orthogonality:g} (wcnn).",
+)  # fmt: skip
+@click.option(
+    "--wasserstein", type=float, default=WcnnConfig.wasserstein, show_default=True, help="Weight of that term (wcnn)."
 )
-@click.option("--orthogonality", type=float, help="Weight of that term; else 2 (idr) or 0.001 (wcnn).")
-@click.option("--wasserstein", type=float, default=1.0, show_default=True, help="Weight of that term (wcnn).")
-@click.option("--correlation", type=float, default=0.001, show_default=True, help="Weight of that term (wcnn).")
+@click.option(
+    "--correlation", type=float, default=WcnnConfig.correlation, show_default=True, help="Weight of that term (wcnn)."
+)
 @network_options
 @click.pass_context
 def command(context: click.Context, /, file: Path, method: str, **given: Any) -> None:

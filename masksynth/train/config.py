@@ -205,7 +205,7 @@ class IdrConfig(TrainConfig):
 
     method: ClassVar[str] = "idr"
     shared: int = 512  # d, rows of W; the tested feature
-    orthogonality: float = 2.0  # λ of Σ |P_i^T W|²
+    orthogonality: float = 0.02  # λ of Σ |P_i^T W|²
     scale: float = 30.0  # of the classifier's cosines
     head_lr: float = 10.0  # learning rate of the classifier as a multiple of lr
 
@@ -226,7 +226,7 @@ class WcnnConfig(IdrConfig):
 
     method: ClassVar[str] = "wcnn"
     orthogonality: float = 1e-3
-    wasserstein: float = 1.0  # of the distance between the NIR and the VIS features
+    wasserstein: float = 10.0  # of the distance between the NIR and the VIS features
     correlation: float = 1e-3  # of the nuclear norm of the two classifiers
 
     def __post_init__(self) -> None:
