@@ -24,12 +24,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import h5py
 import numpy as np
 from PIL import Image
 
 from masksynth.batch.assemble import kind_of_reason
-from masksynth.store import open_store, verify_store
+from masksynth.store import open_store, unlike_datasets, verify_store
 
 TEMPLATES = "surgical-blue,n95-cup,cloth-striped,kn95-white"
 LONGEST_S = 3.0  # from the start of a run, a kill, or the first lock of a part, to the next kill
@@ -38,21 +37,6 @@ FORMATS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".webp"
 
 def apply(*words: str) -> list[str]:
     return [sys.executable, "-m", "masksynth", "apply", "--templates", TEMPLATES, "--workers", "2", *words]
-
-
-def datasets_of(path: Path) -> dict[str, tuple[str, bytes]]:
-    """Every dataset of a file, as bytes."""
-    found: dict[str, tuple[str, bytes]] = {}
-
-    def note(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            values = item[:]
-            data = b"\0".join(values.tolist()) if values.dtype == object else values.tobytes()
-            found[name] = (f"{item.dtype} {item.shape}", data)
-
-    with h5py.File(path) as file:
-        file.visititems(note)
-    return found
 
 
 def kills(root: Path, count: int, part_size: int) -> bool:
@@ -91,12 +75,12 @@ def kills(root: Path, count: int, part_size: int) -> bool:
                 seen = parts
                 process = subprocess.Popen(typed, stderr=subprocess.DEVNULL)
         code = process.wait()
-        whole, killed = datasets_of(folder / "whole.h5"), datasets_of(folder / "killed.h5")
-        unlike = [name for name in whole.keys() | killed.keys() if whole.get(name) != killed.get(name)]
+        unlike = unlike_datasets(folder / "whole.h5", folder / "killed.h5")
+        datasets = verify_store(folder / "whole.h5").datasets
     total = sum(done.values())
     targets = ", ".join(f"{number} of {target}" for target, number in sorted(done.items()))
     print(
-        f"{total} kills ({targets}): exit code {code}, {len(whole) - len(unlike)} of {len(whole)} datasets equal to "
+        f"{total} kills ({targets}): exit code {code}, {datasets - len(unlike)} of {datasets} datasets equal to "
         f"the unbroken run's, {lost_parts} finished parts lost"
     )
     if total < count:

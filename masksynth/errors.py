@@ -63,3 +63,8 @@ class TrainingError(MasksynthError, RuntimeError):
 
 class EvaluationError(MasksynthError, ValueError):
     """Scores or features cannot be evaluated: no genuine pair, not finite, or labels that do not match."""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 photo`` or ``1,024 photos``; `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

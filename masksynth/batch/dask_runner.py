@@ -20,7 +20,7 @@ from masksynth.batch.part import WRITING, PartForm, PhotoFunction, write_part
 from masksynth.batch.plan import decode_photo
 from masksynth.batch.work import clear_part, part_lock, part_task
 from masksynth.batch.worker import load_function
-from masksynth.errors import BatchError, ConfigError, MasksynthError
+from masksynth.errors import BatchError, ConfigError, MasksynthError, counted
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -53,7 +53,9 @@ class DaskRunner:
 
         with _client(self.address) as client:
             threads = sum(client.nthreads().values())
-            progress.say(f"{len(client.nthreads())} workers with {threads} threads at {self.address}")
+            progress.say(
+                f"{counted(len(client.nthreads()), 'worker')} with {counted(threads, 'thread')} at {self.address}"
+            )
             waiting = deque(parts)
             refused: dict[int, str] = {}
             deaths: Counter[int | str] = Counter()

@@ -11,7 +11,7 @@ from typing import Any
 from masksynth.batch.locks import at_work, holder_of
 from masksynth.batch.part import PartForm, part_path
 from masksynth.batch.plan import Plan
-from masksynth.errors import ConfigError, MasksynthError, OutputError, StoreError
+from masksynth.errors import ConfigError, MasksynthError, OutputError, StoreError, counted
 from masksynth.files import write_bytes
 from masksynth.store import SPECTRA, open_store
 from masksynth.template import save_template
@@ -87,7 +87,7 @@ def is_done(plan: Plan, out: Path, force: bool) -> bool:
         with open_store(out) as store:
             if store.attrs["plan_sha256"] == plan.sha256:
                 return store.complete  # an incomplete one is made again: the photos may have been mended
-            made = f"holds another plan ({store.attrs['dataset']}, {sum(map(store.count, SPECTRA))} rows)"
+            made = f"holds another plan ({store.attrs['dataset']}, {counted(sum(map(store.count, SPECTRA)), 'row')})"
     except StoreError:
         made = "is there already and is no masked data set"
     raise ConfigError(f"{out}: {made}. Give another name, or --force to replace it.")

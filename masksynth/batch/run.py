@@ -19,7 +19,7 @@ from masksynth.batch.part import part_path
 from masksynth.batch.plan import Plan
 from masksynth.batch.pool import Pool
 from masksynth.batch.work import LockedParts, only_run
-from masksynth.errors import BatchError, ConfigError
+from masksynth.errors import BatchError, ConfigError, counted
 
 REPAIRS = 2  # how often damaged parts are made again before giving up
 
@@ -233,7 +233,8 @@ def assemble_plan(
     missing = job.missing()
     if missing:
         raise BatchError(
-            f"{job.folder}: {len(missing)} of {plan.parts} parts are missing: {_numbers(missing)} (counted from 0). "
+            f"{job.folder}: {len(missing)} of {counted(plan.parts, 'part')}"
+            f" missing: {_numbers(missing)} (counted from 0). "
             "Start the tasks of the array again, or leave --assemble away to do the rest here."
         )
     with Heartbeat() as heartbeat:

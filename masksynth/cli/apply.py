@@ -22,7 +22,7 @@ from masksynth.cli.options import (
     vary_option,
 )
 from masksynth.compose.config import RENDERS, ComposeConfig
-from masksynth.errors import ConfigError, MasksynthError
+from masksynth.errors import ConfigError, MasksynthError, counted
 
 if TYPE_CHECKING:
     from masksynth.photos import Photo
@@ -152,12 +152,12 @@ def command(
             _report(photo, target, masked.templates, stated if spectrum == "auto" else None, masked.dropped)
     except KeyboardInterrupt:
         if len(photos) > 1:
-            click.echo(f"{done} of {len(photos)} photos are done. Name the others, or use --force.", err=True)
+            click.echo(f"{done} of {counted(len(photos), 'photo')} done. Name the others, or use --force.", err=True)
         raise
     if failed == len(photos):
         raise SystemExit(1)
     if failed:
-        click.echo(f"{failed} of {len(photos)} photos were skipped.", err=True)
+        click.echo(f"{failed} of {counted(len(photos), 'photo')} skipped.", err=True)
         if strict:
             raise SystemExit(3)
 
@@ -199,5 +199,5 @@ def _report(photo: Photo, target: Path, worn: tuple[str, ...], assumed: str | No
     notes = [*photo.notes, *(["no chroma, taken for NIR; --spectrum vis if it is not"] if assumed == "nir" else [])]
     for note in (*notes, *dropped):
         click.echo(f"note: {photo.source}: {note}", err=True)
-    count = "1 face" if len(worn) == 1 else f"{len(worn)} faces"
+    count = counted(len(worn), "face")
     click.echo(f"{target}: {count} masked ({', '.join(worn)})")

@@ -25,7 +25,7 @@ from masksynth.cli.options import (
     vary_option,
 )
 from masksynth.compose.config import RENDERS, ComposeConfig
-from masksynth.errors import ConfigError, OutputError
+from masksynth.errors import ConfigError, OutputError, counted
 
 if TYPE_CHECKING:
     from masksynth.batch import Plan, Summary
@@ -201,8 +201,9 @@ def _run(
         if share is not None:
             done = run_share(plan, out, share=share, progress=progress, **machine)
             click.echo(
-                f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} parts are done, {done.done_here:,} now "
-                f"({done.photos:,} photos in {done.seconds:.1f} s). When all tasks are done, --assemble joins them."
+                f"{out}: task {share[0]} of {share[1]}: its {done.mine:,} of {counted(done.parts, 'part')} done, "
+                f"{done.done_here:,} now ({counted(done.photos, 'photo')} in {done.seconds:.1f} s). "
+                "When all tasks are done, --assemble joins them."
             )
             return 0
         allowed = max_skipped / 100
@@ -230,7 +231,7 @@ def _run(
         return 0
     if not summary.content.complete:
         click.echo(
-            f"masksynth: {out}: {_skipped_here(summary):,} of {summary.photos:,} photos were skipped, more than "
+            f"masksynth: {out}: {_skipped_here(summary):,} of {counted(summary.photos, 'photo')} skipped, more than "
             f"--max-skipped {max_skipped:g} %. The file is kept and marked incomplete.",
             err=True,
         )
@@ -292,8 +293,9 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
     content = summary.content
     size = summary.out.stat().st_size / 1e6
     lines = [
-        f"{summary.out}: {content.rows['nir']:,} NIR rows ({content.masked['nir']:,} masked) and "
-        f"{content.rows['vis']:,} VIS rows ({content.masked['vis']:,} masked) of {len(plan.subjects):,} persons, "
+        f"{summary.out}: {counted(content.rows['nir'], 'NIR row')} ({content.masked['nir']:,} masked) and "
+        f"{counted(content.rows['vis'], 'VIS row')} ({content.masked['vis']:,} masked) of "
+        f"{counted(len(plan.subjects), 'person')}, "
         f"{size:,.0f} MB"
     ]
     if content.skipped:
@@ -303,7 +305,7 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
             if lost:
                 lines.append(f"  missing in {name}: {'; '.join(lost)}")
     rate = summary.done_here / max(summary.seconds, 1e-9)
-    lines.append(f"{summary.done_here:,} photos in {summary.seconds:.1f} s, {rate:.0f} photos/s")
+    lines.append(f"{counted(summary.done_here, 'photo')} in {summary.seconds:.1f} s, {rate:.0f} photos/s")
     return [*lines, f"next: {summary.next_line}"]
 
 
@@ -329,7 +331,7 @@ def _export(out: Path, folder: Path, force: bool) -> None:
     with Progress() as progress:
         progress.begin("files", total)
         count = export_pngs(out, folder, force=force, progress=progress.advance)
-    click.echo(f"{folder}: {count:,} PNG files, and rows.csv about them")
+    click.echo(f"{folder}: {counted(count, 'PNG file')}, and rows.csv about them")
 
 
 def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
@@ -339,19 +341,21 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     from masksynth.batch.run import available_cores
 
     seen = preview(plan)
-    in_parts = f"{plan.parts:,} part{'s' * (plan.parts > 1)}"
-    click.echo(f"{out}: {len(plan.photos):,} photos of {len(plan.subjects):,} persons in {in_parts}")
+    click.echo(
+        f"{out}: {counted(len(plan.photos), 'photo')} of {counted(len(plan.subjects), 'person')} in "
+        f"{counted(plan.parts, 'part')}"
+    )
     for spectrum, count in seen.rows.items():
-        click.echo(f"  {spectrum.upper()}: {count:,} rows, {seen.masked[spectrum]:,} masked")
+        click.echo(f"  {spectrum.upper()}: {counted(count, 'row')}, {seen.masked[spectrum]:,} masked")
     for use, names in seen.templates.items():
         least, most = seen.worn[use]
-        click.echo(f"  templates for {use} rows, {least:,} to {most:,} rows each: {', '.join(names)}")
+        click.echo(f"  templates for {use} rows, {least:,} to {counted(most, 'row')} each: {', '.join(names)}")
     for name, parts in seen.protocols.items():
         absent = sum(lost for _, lost in parts.values())
         lost = f", {absent:,} of them without a file" if absent else ""
         click.echo(f"  {name}: " + ", ".join(f"{part} {count:,}" for part, (count, _) in parts.items()) + lost)
     if plan.absent:
-        click.echo(f"  listed and without a file: {len(plan.absent):,} photos")
+        click.echo(f"  listed and without a file: {counted(len(plan.absent), 'photo')}")
     each, skipped = seconds_a_photo(plan, PhotoWalk.of_plan(plan))
     workers = min(workers or available_cores(), plan.parts)
     size = seen.pixel_bytes / 1e6
@@ -360,7 +364,7 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     )
     minutes = each * len(plan.photos) / workers / 60
     click.echo(
-        f"  about {minutes:,.1f} minutes with {workers} worker{'s' * (workers > 1)} ({1000 * each:.1f} ms a photo, "
+        f"  about {minutes:,.1f} minutes with {counted(workers, 'worker')} ({1000 * each:.1f} ms a photo, "
         f"tried on some, of which {skipped} would be skipped)"
     )
 

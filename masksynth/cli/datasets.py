@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from masksynth.cli.options import PATH, force_option, refuse_existing
+from masksynth.errors import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -168,4 +169,4 @@ def manifest(name: str, root: Path | None, out: Path, force: bool, **settings: A
     write_manifest(dataset, out)
     for note in dataset.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{out}: {len(dataset.samples):,} photos; use it with --dataset manifest --root {out}")
+    click.echo(f"{out}: {counted(len(dataset.samples), 'photo')}; use it with --dataset manifest --root {out}")

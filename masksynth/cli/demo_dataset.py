@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from masksynth.cli.options import PATH, force_option, seed_option
+from masksynth.errors import counted
 
 LAYOUTS = ("casia", "oulu", "buaa", "ms1m-rec", "ms1m-list")
 
@@ -52,7 +53,7 @@ def command(
     with Progress(transient=True) as bar:
         task = bar.add_task("photos", total=(subjects + 1) * (nir_photos + vis_photos))
         count = write_demo(folder, config, force=force, progress=lambda: bar.advance(task))
-    click.echo(f"{folder}: {count} photos of generated persons in the layout of '{layout}'")
+    click.echo(f"{folder}: {counted(count, 'photo')} of generated persons in the layout of '{layout}'")
     if layout.startswith("ms1m") or damaged:
         click.echo(f"next: masksynth datasets check {layout.partition('-')[0]} --root {folder}")
     else:

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from masksynth.cli.options import PATH
+from masksynth.errors import counted
 
 
 @click.command()
 @click.argument("file", type=PATH)
-def command(file: Path) -> None:
+@click.option("--same-as", type=PATH, metavar="OTHER", help="Also compare every value with those of another file.")
+def command(file: Path, same_as: Path | None) -> None:
     """Check a masked data set for completeness and consistency.
 
     Looks at the schema, the counts of every protocol, the hash of every dataset in FILE, and that masked and clean
@@ -21,7 +23,7 @@ def command(file: Path) -> None:
     """
     from masksynth.cli.progress import Progress
     from masksynth.errors import StoreError
-    from masksynth.store import open_store, verify_store
+    from masksynth.store import open_store, unlike_datasets, verify_store
 
     with open_store(file) as store:
         total = sum(store.count(spectrum) for spectrum in ("nir", "vis"))
@@ -32,10 +34,17 @@ def command(file: Path) -> None:
     for problem in result.problems:
         click.echo(f"{file}: {problem}", err=True)
     if result.problems:
-        raise StoreError(f"{file}: {len(result.problems)} things are wrong with it, listed above.")
+        raise StoreError(
+            f"{file}: {counted(len(result.problems), 'thing is', 'things are')} wrong with it, listed above."
+        )
+    if same_as is not None:
+        unlike = unlike_datasets(file, same_as)
+        if unlike:
+            raise StoreError(f"{file}: is not the same as {same_as}; these differ: {', '.join(unlike)}.")
     nir, vis = result.rows["nir"], result.rows["vis"]
     masked = sum(result.masked.values())
     click.echo(
-        f"{file}: sound. {nir:,} NIR and {vis:,} VIS rows, {masked:,} masked, {protocols} protocols, "
-        f"{result.datasets} hashes compared."
+        f"{file}: sound. {nir:,} NIR and {counted(vis, 'VIS row')}, {masked:,} masked,"
+        f" {counted(protocols, 'protocol')}, "
+        f"{counted(result.datasets, 'hash', 'hashes')} compared."
     )

@@ -26,7 +26,7 @@ from masksynth.datasets.splits import (
 from masksynth.datasets.trees import cut_tree, natural, part_folders, spectrum_folders, walk_spectra
 from masksynth.datasets.types import FaceDataset, Protocol, Sample, named_only
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError, PhotoError
+from masksynth.errors import DatasetError, PhotoError, counted
 from masksynth.photos import Photo, read_photo
 
 TRAIN = 50  # persons of 150
@@ -105,13 +105,15 @@ def _sorted_tree(root: Path, pairs: int | None, notes: list[str]) -> tuple[tuple
             name = f"{photo.spectrum.upper()}/{photo.subject}/{photo.stem}"
             samples.append(Sample(name, photo.path, photo.subject, photo.spectrum))
     if len(samples) < len(walked):
-        notes.append(f"{len(walked) - len(samples)} photos beyond the first {pairs} of a person are left out.")
+        notes.append(f"{counted(len(walked) - len(samples), 'photo')} beyond the first {pairs} of a person left out.")
     if pairs:
         people = sorted({person for person, _ in kept}, key=natural)
         counts = {(person, kind): kept.get((person, kind), 0) for person in people for kind in ("nir", "vis")}
         few = [f"{person} ({n} {kind.upper()})" for (person, kind), n in counts.items() if n < pairs]
         if few:
-            notes.append(f"{len(few)} times a person has fewer than {pairs} photos of a spectrum: {shortened(few)}.")
+            notes.append(
+                f"{counted(len(few), 'time')} a person has fewer than {pairs} photos of a spectrum: {shortened(few)}."
+            )
     return tuple(samples), None
 
 
@@ -138,7 +140,7 @@ def _mixed_tree(root: Path, pairs: int | None, notes: list[str]) -> tuple[tuple[
     numbered = found if pairs is None else [photo for photo in found if photo[1] <= last or photo[1] in extra]
     if len(numbered) < len(found):
         numbers = f"above {last}" if not extra else f"above {last} that are not 37 to 40"
-        notes.append(f"{len(found) - len(numbered)} photos with numbers {numbers} are left out.")
+        notes.append(f"{counted(len(found) - len(numbered), 'photo')} with numbers {numbers} left out.")
     odd = odd_spectrum(root, [photo for photo in found if photo[1] <= PAIRED], notes)
     even: Spectrum = "nir" if odd == "vis" else "vis"
     if pairs is not None:
@@ -207,5 +209,6 @@ def _note_gaps(numbered: list[tuple[int, int, str]], last: int, notes: list[str]
     if few:
         lacking = last * len(counts) - sum(counts.values())
         notes.append(
-            f"{len(few)} persons have fewer than {last} of the photos 1 to {last}: {shortened(few)}; {lacking} lack."
+            f"{counted(len(few), 'person has', 'persons have')} fewer than {last} of the photos 1 to {last}"
+            f": {shortened(few)}; {lacking} lack."
         )

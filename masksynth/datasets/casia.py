@@ -25,7 +25,7 @@ from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import contradictions, protocol_from_split, read_split
 from masksynth.datasets.types import PARTS, FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 
 VIEWS = ("dev", *(str(fold) for fold in range(1, 11)))
 GALLERY = 358  # rows of every gallery list: one VIS photo an identity
@@ -237,11 +237,17 @@ def _read_list(
         else:
             keys[key] = None
     if strange:
-        notes.append(f"{path.name}: {len(strange)} lines name no photo of this data set: {shortened(strange)}.")
+        notes.append(
+            f"{path.name}: {counted(len(strange), 'line names', 'lines name')} no photo of this data set"
+            f": {shortened(strange)}."
+        )
     if twice:
-        notes.append(f"{path.name}: {twice} photos are listed more than once; each is used once.")
+        notes.append(f"{path.name}: {counted(twice, 'photo is', 'photos are')} listed more than once, and used once.")
     if other:
-        faults.append(f"{path.name}: {len(other)} lines name photos of the other spectrum: {shortened(other)}.")
+        faults.append(
+            f"{path.name}: {counted(len(other), 'line names', 'lines name')} photos of the other spectrum"
+            f": {shortened(other)}."
+        )
     if not keys:
         faults.append(f"{path.name}: the list is empty.")
     return tuple(keys)
@@ -290,15 +296,16 @@ def _samples(
     shared = [path for path, count in Counter(path for path in samples.values() if path).items() if count > 1]
     if shared:
         notes.append(
-            f"{len(shared)} files stand for several photos each, since their names hold no period: {shortened(shared)}."
+            f"{counted(len(shared), 'file stands', 'files stand')} for several photos, since no period is in the name"
+            f": {shortened(shared)}."
         )
     if absent:
-        notes.append(f"{len(absent)} of {listed} listed photos are not there: {shortened(absent)}.")
+        notes.append(f"{len(absent)} of {counted(listed, 'listed photo')} not there: {shortened(absent)}.")
         elsewhere = 0 if index.other is None else sum(index.other.find(key) is not None for key in lacking)
         if index.other is not None and elsewhere:
             notes.append(f"{elsewhere} of these are there for --variant {index.other.variant}.")
     if loose:
-        notes.append(f"{loose} photos whose names hold no period (s1 to s4) are in no list and are left out.")
+        notes.append(f"{counted(loose, 'photo')} in no list, without a period (s1 to s4) in the name, left out.")
     return samples
 
 
@@ -319,10 +326,14 @@ def _contradictions(view: str, parts: dict[str, tuple[Key, ...]]) -> list[str]:
         return faults
     shared = sorted((set(ids["nir_train"]) | set(ids["vis_train"])) & (set(ids["nir_probe"]) | set(rows)))
     if shared:
-        faults.append(f"{title}: {len(shared)} identities both train and are tested: {shortened(shared)}.")
+        faults.append(
+            f"{title}: {counted(len(shared), 'identity', 'identities')} in training and in testing"
+            f": {shortened(shared)}."
+        )
     lonely = sorted(set(ids["nir_probe"]) - set(rows))
     if lonely:
-        faults.append(f"{title}: {len(lonely)} probe identities have no gallery photo: {shortened(lonely)}.")
+        people = counted(len(lonely), "probe identity has", "probe identities have")
+        faults.append(f"{title}: {people} no gallery photo: {shortened(lonely)}.")
     idle = sorted(set(rows) - set(ids["nir_probe"]))
     if idle:
         faults.append(f"{title}: {len(idle)} gallery identities have no probe: {shortened(idle)}.")
@@ -351,7 +362,9 @@ def _eyes(root: Path, notes: list[str]) -> dict[Key, Points2]:
                 elif number > 1:  # the first may be a heading
                     idle.append(f"line {number} '{line[:60]}'")
             if idle:
-                notes.append(f"{path.name}: {len(idle)} lines give no eyes: {shortened(idle)}.")
+                notes.append(
+                    f"{path.name}: {counted(len(idle), 'line gives', 'lines give')} no eyes: {shortened(idle)}."
+                )
     annotations = folders(root).get("annotations") or root.parent / "annotations"
     return eyes or dict(_idiap_eyes(annotations))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 
 T = TypeVar("T")
 
@@ -77,7 +77,10 @@ def without_twins(
             if _preference(path(item)) < _preference(path(other)):
                 chosen[name] = item
     if twice:
-        notes.append(f"{len(twice)} photos are there in several formats; one file of each is used: {shortened(twice)}.")
+        notes.append(
+            f"{counted(len(twice), 'photo is', 'photos are')} there in several formats; one file of each is used"
+            f": {shortened(twice)}."
+        )
     return list(chosen.values())
 
 

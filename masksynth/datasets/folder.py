@@ -22,7 +22,7 @@ from masksynth.datasets.splits import (
 from masksynth.datasets.trees import cut_tree, part_folders, spectrum_folders, walk
 from masksynth.datasets.types import FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 
 WANTED = (
     "folders nir and vis with one folder for each identity in them, or such folders of one spectrum, or manifest.csv"
@@ -117,7 +117,7 @@ def _samples(root: Path, halves: dict[str, Path], options: DatasetOptions, notes
             yield Sample(photo.path, photo.path, photo.subject, photo.spectrum)
         loose += [(holder / name).relative_to(root).as_posix() for name, _ in images(holder)]
     if loose:
-        notes.append(f"{len(loose)} photos lie in no folder of an identity and are left out: {shortened(loose)}.")
+        notes.append(f"{counted(len(loose), 'photo')} in no folder of an identity left out: {shortened(loose)}.")
 
 
 def _tested(protocol: Protocol, samples: tuple[Sample, ...]) -> set[str]:

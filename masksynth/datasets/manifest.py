@@ -36,7 +36,7 @@ from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import contradictions, protocol_from_split, read_split
 from masksynth.datasets.types import PARTS, FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 from masksynth.files import write_bytes
 
 NAME = "manifest.csv"
@@ -72,7 +72,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
         samples, lines, members = _read_rows(table, faults)
     absent = [f"line {lines[sample.id]} {sample.id}" for sample in samples if sample.path is None]
     if absent:
-        notes.append(f"{path.name}: {len(absent)} of {len(samples)} photos are not there: {shortened(absent)}.")
+        notes.append(f"{path.name}: {len(absent)} of {counted(len(samples), 'photo')} not there: {shortened(absent)}.")
     if samples and len(absent) == len(samples):
         faults.append(f"{path.name}: none of its photos is there; paths start from {base}.")
     if not samples and not faults:

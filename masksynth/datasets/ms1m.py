@@ -26,7 +26,7 @@ from masksynth.datasets.splits import contradictions, protocol_from_split, read_
 from masksynth.datasets.trees import walk
 from masksynth.datasets.types import FaceDataset, Protocol, Sample
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 
 LOOKED_AT = 20  # first lines of a text file that may be a list
 KEPT = 512  # folders whose names are held while a list is read
@@ -109,9 +109,11 @@ def _from_records(path: Path, notes: list[str]) -> Iterator[Sample]:
         own.append(record.key)
         labels.append(subject)
     if empty > len(strange):
-        notes.append(f"{empty - len(strange)} records of {path.name} hold no picture; they bound the identities.")
+        notes.append(
+            f"{counted(empty - len(strange), 'record')} of {path.name} without a picture, as between identities."
+        )
     if strange:
-        notes.append(f"{len(strange)} records of {path.name} hold what is no picture: {shortened(strange)}.")
+        notes.append(f"{counted(len(strange), 'record')} of {path.name} with what is no picture: {shortened(strange)}.")
     if index is not None and len(keys) > indexed:
         notes.append(f"{index.name}: {len(keys) - indexed} entries name no picture of {path.name}.")
     wrong = sum(offset not in keys for offset in offsets) if keys else 0
@@ -226,15 +228,15 @@ def _from_list(root: Path, listed: Path, notes: list[str]) -> Iterator[Sample]:
             f"{listed.name}: line {blank[0]} is blank{f', and {len(blank) - 1} more' if len(blank) > 1 else ''}; "
             "FaceX-Zoo's own reader would stop there."
         )
-    for what, found in (
-        ("lines name no photo", strange),
-        ("listed photos are not there", absent),
-        ("lines hold what are no five points", unusable),
+    for one, many, what, found in (
+        ("line names", "lines name", "no photo", strange),
+        ("listed photo is", "listed photos are", "not there", absent),
+        ("line holds", "lines hold", "what are no five points", unusable),
     ):
         if found:
-            notes.append(f"{listed.name}: {len(found)} {what}: {shortened(found)}.")
+            notes.append(f"{listed.name}: {counted(len(found), one, many)} {what}: {shortened(found)}.")
     if twice:
-        notes.append(f"{listed.name}: {twice} photos are listed more than once; each is used once.")
+        notes.append(f"{listed.name}: {counted(twice, 'photo is', 'photos are')} listed more than once, and used once.")
 
 
 class _Folders:

@@ -29,7 +29,7 @@ from masksynth.datasets.splits import (
 from masksynth.datasets.trees import cut_tree, part_folders, spectrum_folders
 from masksynth.datasets.types import FaceDataset, Protocol, Sample, named_only
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 from masksynth.seeds import rng_for
 
 LIGHTS = ("strong", "weak", "dark")
@@ -177,7 +177,10 @@ def _chosen(frames: list[_Frame], options: DatasetOptions, notes: list[str]) -> 
             few.append("/".join(map(str, sequence)))
         chosen[sequence] = set(choose_frames(common, options.frames, options.frame_choice))
     if lonely:
-        notes.append(f"{len(lonely)} sequences are there in one spectrum only and left out: {shortened(lonely)}.")
+        notes.append(
+            f"{counted(len(lonely), 'sequence is', 'sequences are')} there in one spectrum only and left out: "
+            f"{shortened(lonely)}."
+        )
     if few:
         notes.append(f"{len(few)} sequences have fewer than {options.frames} frames in both: {shortened(few)}.")
     return [frame for frame in frames if frame.number in chosen.get(frame.sequence, ())]

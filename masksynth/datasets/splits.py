@@ -25,7 +25,7 @@ from masksynth.arrays import Spectrum
 from masksynth.datasets.files import SUFFIXES, files, read_lines
 from masksynth.datasets.types import PARTS, Protocol, Sample
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 from masksynth.seeds import rng_for
 
 WORDS = ("train", "test", "probe", "gallery", *PARTS)
@@ -162,7 +162,10 @@ def protocol_from_split(
         if named.label:
             labelled.setdefault(named.told_by, []).append((named.label, sample))
     if unknown:
-        faults.append(f"{split.source}: {len(unknown)} photos are not in the data set: {shortened(unknown)}.")
+        faults.append(
+            f"{split.source}: {counted(len(unknown), 'photo is', 'photos are')} not in the data set"
+            f": {shortened(unknown)}."
+        )
     for told_by, found in labelled.items():
         strange = _strange_labels(found)
         if strange:
@@ -213,7 +216,8 @@ def seeded_protocol(
     single = sorted(set(spectra) - set(paired))
     if single:
         notes.append(
-            f"{len(single)} identities are there in one spectrum only and cannot be compared: {shortened(single)}."
+            f"{counted(len(single), 'identity is', 'identities are')} there in one spectrum only and cannot be compared"
+            f": {shortened(single)}."
         )
     halves = {**dict.fromkeys(single, "train"), **seeded_halves(paired, seed, name, train)}
     return split_by_subject(samples, halves, gallery, published=False)
@@ -226,17 +230,20 @@ def contradictions(protocol: Protocol, samples: dict[str, Sample], told: Callabl
     faults = []
     probes, gallery = len(protocol.nir_probe), len(protocol.vis_gallery)
     if bool(probes) != bool(gallery) and len({sample.spectrum for sample in samples.values()}) == 2:
-        there, lacking = (f"{probes} probes", "gallery photo") if probes else (f"{gallery} gallery photos", "probe")
-        faults.append(f"{protocol.name}: there are {there}, but no {lacking}.")
+        number, there, lacking = (probes, "probe", "gallery photo") if probes else (gallery, "gallery photo", "probe")
+        faults.append(
+            f"{protocol.name}: there {'is' if number == 1 else 'are'} {counted(number, there)}, but no {lacking}."
+        )
     shared = sorted(train & test)
     if shared:
         faults.append(
-            f"{protocol.name}: {len(shared)} identities both train and are tested: "
+            f"{protocol.name}: {counted(len(shared), 'identity', 'identities')} in training and in testing: "
             f"{shortened([told(name) for name in shared])}."
         )
     lonely = sorted(subjects["nir_probe"] - subjects["vis_gallery"])
     if lonely and subjects["vis_gallery"]:
-        faults.append(f"{protocol.name}: {len(lonely)} probe identities have no gallery photo: {shortened(lonely)}.")
+        people = counted(len(lonely), "probe identity has", "probe identities have")
+        faults.append(f"{protocol.name}: {people} no gallery photo: {shortened(lonely)}.")
     return faults
 
 

@@ -14,6 +14,7 @@ from masksynth.datasets.registry import DatasetOptions
 from masksynth.datasets.splits import Gallery, contradictions, protocol_from_split, read_split, split_by_subject
 from masksynth.datasets.types import FaceDataset, Sample
 from masksynth.datasets.wording import shortened
+from masksynth.errors import counted
 
 _NAMES: tuple[tuple[Spectrum, re.Pattern[str]], ...] = (
     ("nir", re.compile(r"(ni|nir|ir|infrared|near[-_ ]?infrared)([-_ ].*)?", re.IGNORECASE)),
@@ -94,7 +95,11 @@ def cut_tree(name: str, root: Path, gallery: Gallery, options: DatasetOptions, n
     notes.append("The split is that of the folders 'train' and 'test'.")
     subjects = {part: {photo.subject for photo in found if photo.part == part} for part in ("train", "test")}
     both = sorted(subjects["train"] & subjects["test"])
-    faults = [f"{len(both)} identities are below both 'train' and 'test': {shortened(both)}."] if both else []
+    faults = (
+        [f"{counted(len(both), 'identity is', 'identities are')} below both 'train' and 'test': {shortened(both)}."]
+        if both
+        else []
+    )
     halves = {subject: part for part, names in subjects.items() for subject in names}
     protocol = split_by_subject(samples, halves, gallery, published=True)
     return FaceDataset(name, root, samples, (protocol,), tuple(notes), tuple(faults))

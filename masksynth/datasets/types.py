@@ -12,7 +12,7 @@ from pathlib import Path
 
 from masksynth.arrays import Box, Points2, Spectrum
 from masksynth.datasets.wording import shortened
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 from masksynth.photos import Photo
 
 PARTS = ("nir_train", "vis_train", "nir_probe", "vis_gallery")
@@ -90,7 +90,7 @@ def named_only(samples: tuple[Sample, ...], protocol: Protocol, notes: list[str]
     named = {name for part in PARTS for name in getattr(protocol, part)}
     kept = tuple(sample for sample in samples if sample.id in named)
     if len(kept) < len(samples):
-        notes.append(f"{len(samples) - len(kept)} photos that the lists do not name are left out.")
+        notes.append(f"{counted(len(samples) - len(kept), 'photo')} that the lists do not name left out.")
     return kept
 
 
@@ -101,7 +101,7 @@ def structural_faults(dataset: FaceDataset) -> list[str]:
     if len(spectra) != len(dataset.samples):
         counts = Counter(sample.id for sample in dataset.samples)
         twice = sorted(name for name, count in counts.items() if count > 1)
-        faults.append(f"{len(twice)} photos are there more than once: {shortened(twice)}.")
+        faults.append(f"{counted(len(twice), 'photo is', 'photos are')} there more than once: {shortened(twice)}.")
     for protocol in dataset.protocols:
         for part in PARTS:
             spectrum: Spectrum = "nir" if part.startswith("nir") else "vis"

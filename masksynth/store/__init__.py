@@ -1,5 +1,6 @@
 """Masked data sets as one HDF5 file: one schema, one writer, one reader."""
 
+from masksynth.store.compare import unlike_datasets
 from masksynth.store.reader import Store, StoredProtocol, open_store
 from masksynth.store.schema import PARTS, SCHEMA, SPECTRA, Header, MaskEntry, ProtocolRows, Rows, Skipped
 from masksynth.store.verify import Stretch, Verification, verify_store
@@ -20,6 +21,7 @@ __all__ = [
     "Stretch",
     "Verification",
     "open_store",
+    "unlike_datasets",
     "verify_store",
     "write_store",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from masksynth.align import BORDER, TEMPLATES
 from masksynth.arrays import Spectrum
-from masksynth.errors import StoreError
+from masksynth.errors import StoreError, counted
 from masksynth.store.reader import Store, open_store
 from masksynth.store.schema import PARTS, SPECTRA, ContentHash
 
@@ -103,7 +103,8 @@ def _check_tables(store: Store, problems: list[str]) -> None:
                 )
             if photos + protocol.missing_count(part) != protocol.expected[part]:
                 problems.append(
-                    f"protocol {name}: {part} has {photos} photos and {protocol.missing_count(part)} missing, "
+                    f"protocol {name}: {part} has {counted(photos, 'photo')} and {protocol.missing_count(part)}"
+                    f" missing, "
                     f"but {protocol.expected[part]} are expected"
                 )
             if part in ("nir_probe", "vis_gallery") and len(rows) != photos:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from masksynth import __version__
 from masksynth.arrays import Spectrum
-from masksynth.errors import MasksynthError, OutputError, ShapeError, StoreError
+from masksynth.errors import MasksynthError, OutputError, ShapeError, StoreError, counted
 from masksynth.files import atomic_path
 from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import (
@@ -92,7 +92,7 @@ class StoreWriter:
         start = self._cursor[spectrum]
         stop = start + len(rows)
         if stop > self._counts[spectrum]:
-            raise ShapeError(f"{self.path}: {stop} {spectrum} rows for a file of {self._counts[spectrum]}")
+            raise ShapeError(f"{self.path}: {counted(stop, spectrum + ' row')} for a file of {self._counts[spectrum]}")
         for name in (*kinds, *COLUMNS):
             values = getattr(rows, name)
             if len(rows):

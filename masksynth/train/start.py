@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 
 from masksynth import __version__
-from masksynth.errors import ConfigError, TrainingError
+from masksynth.errors import ConfigError, TrainingError, counted
 from masksynth.store import Store, open_store
 from masksynth.train import processes
 from masksynth.train.board import on_board
@@ -150,12 +150,16 @@ def train(
         elif "carried" in info.origin:
             notes.append(f"{info.origin}: an approximation that fine-tuning has to mend")
         if fold.left_out:
-            notes.append(f"{len(fold.left_out)} identities lack NIR or VIS images and are left out")
+            notes.append(
+                f"{counted(len(fold.left_out), 'identity lacks', 'identities lack')} NIR or VIS images, left out"
+            )
         validation = None
         if config.validation:
             fold, held_out = split_for_validation(fold, config.validation)
             validation = Validation(held_out, info, chosen)
-            notes.append(f"{held_out.identities} identities of the fold are held out for validation")
+            notes.append(
+                f"{counted(held_out.identities, 'identity', 'identities')} of the fold held out for validation"
+            )
         torch.manual_seed(config.seed + processes.rank())  # a new classifier, dropout
         made = METHODS[config.method](config, processes.share_batch_norm(net.to(chosen)), fold, info.input, chosen)
         if compiled:

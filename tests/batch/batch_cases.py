@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from masksynth.batch import BatchConfig, Plan, make_plan
@@ -66,18 +65,3 @@ def plan_of(root: Path, names: list[str], absent: tuple[str, ...] = (), **config
     return make_plan(
         make_dataset(root, names, absent), TEMPLATES, BatchConfig(**{"side": SIDE, "part_size": 5, **config})
     )
-
-
-def datasets_of(path: Path) -> dict[str, tuple[str, bytes]]:
-    """Every dataset of a file, as bytes."""
-    found: dict[str, tuple[str, bytes]] = {}
-
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            values = item[:]
-            data = b"\0".join(values.tolist()) if values.dtype == object else values.tobytes()
-            found[name] = (f"{item.dtype} {item.shape}", data)
-
-    with h5py.File(path) as file:
-        file.visititems(note)
-    return found

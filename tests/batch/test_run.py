@@ -12,13 +12,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from batch_cases import datasets_of, plan_of
+from batch_cases import plan_of
 
 from masksynth.batch import Summary, assemble_plan, run_plan, run_share
 from masksynth.batch.folder import parts_folder, prepare_folder
 from masksynth.batch.locks import try_lock
 from masksynth.errors import BatchError, ConfigError, OutputError
-from masksynth.store import PARTS, open_store, verify_store
+from masksynth.store import PARTS, open_store, unlike_datasets, verify_store
 
 NAMES = [f"{i:02d}" for i in range(4)]
 Run = Callable[..., Summary]
@@ -62,9 +62,7 @@ def test_workers_change_no_byte(tmp_path: Path, run: Run) -> None:
     plan = plan_of(tmp_path / "data", [*NAMES, "noface", "kills"])
     for workers in (1, 3):
         run(plan, tmp_path / f"{workers}.h5", workers=workers, max_skipped=1.0)
-    one = datasets_of(tmp_path / "1.h5")
-    assert one == datasets_of(tmp_path / "3.h5")
-    assert len(one["nir/image"][1]) > 0
+    assert not unlike_datasets(tmp_path / "1.h5", tmp_path / "3.h5")
 
 
 def _command(plan_root: Path, out: Path, pause: float) -> list[str]:
@@ -104,7 +102,7 @@ def test_killed_and_resumed_equals_unbroken(tmp_path: Path, run: Run, target: st
         summary = run(plan, out, workers=2)
         assert done > 0
         assert summary.done_here <= len(plan.photos) - 5 * done + 5
-    assert datasets_of(out) == datasets_of(tmp_path / "unbroken.h5")
+    assert not unlike_datasets(out, tmp_path / "unbroken.h5")
     assert not parts_folder(out).exists()
 
 
@@ -249,7 +247,7 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, run: Run) -> None:
         file["nir/image"][0] = np.zeros((32, 32), np.uint8)
     cut.write_bytes(cut.read_bytes()[:3000])
     run(plan, out, workers=1)
-    assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
+    assert not unlike_datasets(out, tmp_path / "whole.h5")
 
 
 def test_an_output_fault_in_a_worker_ends_the_run_with_its_words(tmp_path: Path, run: Run) -> None:
@@ -280,14 +278,14 @@ def test_tasks_of_a_job_array_and_assembly_give_the_same_bytes(tmp_path: Path, r
     options = {"function": small_walk, "arguments": {"root": str(plan.root), "side": 32}, "workers": 1}
     first = run_share(plan, out, share=(1, 3), **options)  # type: ignore[arg-type]
     assert (first.mine, first.done_here, first.parts) == (3, 3, 8)
-    with pytest.raises(BatchError, match=r"5 of 8 parts are missing: 1, 2, 4, 5, 7"):
+    with pytest.raises(BatchError, match=r"5 of 8 parts missing: 1, 2, 4, 5, 7"):
         assemble_plan(plan, out, max_skipped=1.0)
     assert run_share(plan, out, share=(1, 3), **options).done_here == 0  # type: ignore[arg-type]
     for task in (3, 2):
         run_share(plan, out, share=(task, 3), **options)  # type: ignore[arg-type]
     assert not out.exists()
     assemble_plan(plan, out, max_skipped=1.0)
-    assert datasets_of(out) == datasets_of(tmp_path / "whole.h5")
+    assert not unlike_datasets(out, tmp_path / "whole.h5")
     assert not parts_folder(out).exists()
     with pytest.raises(ConfigError, match="got 4/3"):
         run_share(plan, out, share=(4, 3), **options)  # type: ignore[arg-type]

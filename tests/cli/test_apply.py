@@ -47,7 +47,7 @@ def test_photos_to_folder_go_on_after_a_bad_one(tmp_path, face_photo, template):
     assert result.exit_code == 0, result.output
     assert result.stderr.count("bad.jpg") == 1
     assert "taken for NIR" in result.stderr
-    assert "1 of 3 photos were skipped" in result.stderr
+    assert "1 of 3 photos skipped" in result.stderr
     assert sorted(path.name for path in out.iterdir()) == ["face.png", "grey.jpg"]
     source, masked = read_photo(grey), read_photo(out / "grey.jpg")
     assert source.jpeg == masked.jpeg is not None

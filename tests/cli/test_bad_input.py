@@ -187,7 +187,7 @@ def test_an_interrupt_leaves_whole_photos_and_says_how_many(here: Path, face_pho
     assert lines[-1] == "masksynth: interrupted; nothing half-written is left behind."
     made = list((here / "masked").iterdir())
     assert 1 <= len(made) < 40
-    done = int(lines[-2].split(" of 40 photos are done")[0])
+    done = int(lines[-2].split(" of 40 photos done")[0])
     assert done in (len(made), len(made) - 1)  # it may strike between the file and the counting
     assert all(not path.name.startswith(".") and read_photo(path).pixels.size for path in made)
 

@@ -47,7 +47,7 @@ def test_nine_pairs_odd_numbers_vis(tmp_path: Path) -> None:
     spectra = {sample.id: sample.spectrum for sample in dataset.samples}
     assert len(spectra) == 6 * 18
     assert (spectra["1/1"], spectra["1/2"], spectra["6/17"], spectra["6/18"]) == ("vis", "nir", "vis", "nir")
-    assert any(f"{6 * 22} photos with numbers above 18 are left out" in note for note in dataset.notes)
+    assert any(f"{6 * 22} photos with numbers above 18 left out" in note for note in dataset.notes)
 
 
 def test_the_photos_decide_which_parity_is_nir(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_sorted_copies_are_told_by_their_folders(tmp_path: Path) -> None:
     dataset = open_dataset("buaa", write_sorted(tmp_path))
     assert dataset.by_id["NIR/2/9"].spectrum == "nir"
     assert "NIR/2/10" not in dataset.by_id
-    assert any("24 photos beyond the first 9 of a person are left out" in note for note in dataset.notes)
+    assert any("24 photos beyond the first 9 of a person left out" in note for note in dataset.notes)
     for number in range(1, 5):
         (tmp_path / f"VIS/4/{number}.jpg").unlink()
     assert any("fewer than 9 photos of a spectrum: 4 (7 VIS)" in n for n in open_dataset("buaa", tmp_path).notes)

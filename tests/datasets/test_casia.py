@@ -124,7 +124,7 @@ def test_listed_but_absent_photos_stay_as_samples_without_a_path(tmp_path: Path)
     sample = dataset.by_id["s3/NIR/20320/001"]
     assert sample.path is None
     assert sample.id in dataset.protocol("fold01").nir_probe
-    assert any("1 of 9 listed photos are not there: s3/NIR/20320/001" in note for note in dataset.notes)
+    assert any("1 of 9 listed photos not there: s3/NIR/20320/001" in note for note in dataset.notes)
     with pytest.raises(DatasetError, match="s3/NIR/20320/001"):
         dataset.read(sample)
 
@@ -180,7 +180,7 @@ def test_flattened_copies_need_no_lists_and_may_keep_the_folders_of_persons(tmp_
 def test_a_flattened_file_that_stands_for_two_periods_is_named(tmp_path: Path) -> None:
     files = {line.split("\\", 1)[1].replace("\\", "_") for line in chain(*LISTS.values())}
     dataset = opened(write_tree(tmp_path, files=[f"{name[:3]}/{name}" for name in files]))
-    assert any("1 files stand for several photos each" in n and "NIR/NIR_00005_001.bmp" in n for n in dataset.notes)
+    assert any("1 file stands for several photos" in n and "NIR/NIR_00005_001.bmp" in n for n in dataset.notes)
 
 
 def test_thumbs_and_strange_folders_are_passed_over(tmp_path: Path) -> None:
@@ -299,19 +299,19 @@ def test_hfb_lists_are_refused_by_their_galleries(tmp_path: Path) -> None:
         (
             "nir_train",
             [*LISTS["nir_train"], "s1\\NIR\\00005\\001.bmp"],
-            "1 identities both train and are tested: 00005",
+            "1 identity in training and in testing: 00005",
         ),
         (
             "nir_probe",
             [*LISTS["nir_probe"], "s4\\NIR\\30777\\001.bmp"],
-            "1 probe identities have no gallery photo: 30777",
+            "1 probe identity has no gallery photo: 30777",
         ),
         ("vis_gallery", [*LISTS["vis_gallery"], "s4\\VIS\\30777\\1.jpg"], "1 gallery identities have no probe: 30777"),
         ("nir_probe", [], "nir_probe_1.txt: the list is empty"),
         (
             "vis_train",
             ["s1\\NIR\\00001\\001.bmp"],
-            "vis_train_1.txt: 1 lines name photos of the other spectrum: line 1",
+            "vis_train_1.txt: 1 line names photos of the other spectrum: line 1",
         ),
     ],
 )
@@ -327,9 +327,9 @@ def test_strange_lines_and_repetitions_are_noted(tmp_path: Path) -> None:
     dataset = opened(write_tree(tmp_path, lists))
     assert dataset.protocol("fold01").nir_train == LISTS_IDS["nir_train"]
     assert any(
-        "nir_train_1.txt: 1 lines name no photo of this data set: line 4 'hello'" in note for note in dataset.notes
+        "nir_train_1.txt: 1 line names no photo of this data set: line 4 'hello'" in note for note in dataset.notes
     )
-    assert any("1 photos are listed more than once" in note for note in dataset.notes)
+    assert any("1 photo is listed more than once" in note for note in dataset.notes)
 
 
 def test_without_protocols_the_photos_are_still_there(tmp_path: Path) -> None:

@@ -137,14 +137,14 @@ def missing_list(root: Path) -> str:
 def wrong_ids(root: Path) -> str:
     path, lines = _lines(root, "nir_probe_2")
     path.write_text("\n".join([*lines, "s3\\NIR\\29999\\001.bmp"]))
-    return "fold 2 of View 2: 1 probe identities have no gallery photo: 29999"
+    return "fold 2 of View 2: 1 probe identity has no gallery photo: 29999"
 
 
 def overlap(root: Path) -> str:
     path, lines = _lines(root, "vis_train_5")
     _, probes = _lines(root, "vis_gallery_5")
     path.write_text("\n".join([*lines, probes[0]]))
-    return "fold 5 of View 2: 1 identities both train and are tested: " + probes[0].split("\\")[2]
+    return "fold 5 of View 2: 1 identity in training and in testing: " + probes[0].split("\\")[2]
 
 
 def empty_list(root: Path) -> str:
@@ -155,13 +155,13 @@ def empty_list(root: Path) -> str:
 def other_spectrum(root: Path) -> str:
     path, lines = _lines(root, "nir_train_8")
     path.write_text("\n".join([lines[0].replace("NIR", "VIS"), *lines[1:]]))
-    return "nir_train_8.txt: 1 lines name photos of the other spectrum: line 1"
+    return "nir_train_8.txt: 1 line names photos of the other spectrum: line 1"
 
 
 def garbage(root: Path) -> str:
     path, lines = _lines(root, "nir_train_9")
     path.write_text("\n".join(["<html>", *lines]))
-    return "nir_train_9.txt: 1 lines name no photo of this data set: line 1 '<html>'"
+    return "nir_train_9.txt: 1 line names no photo of this data set: line 1 '<html>'"
 
 
 DAMAGES = (missing_files, missing_list, wrong_ids, overlap, empty_list, other_spectrum, garbage)

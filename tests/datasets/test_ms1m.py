@@ -46,7 +46,7 @@ def test_records_that_are_pictures_are_samples_whatever_their_flag(tmp_path: Pat
         ("00000003", "86875"),
     ]
     assert dataset.protocol("train").vis_train == ("00000001", "00000002", "00000003")
-    assert any("3 records of train.rec hold no picture" in note for note in dataset.notes)
+    assert any("3 records of train.rec without a picture" in note for note in dataset.notes)
     assert any("no index" in note for note in dataset.notes) != index
 
 
@@ -84,7 +84,7 @@ def test_names_in_capitals_are_read(tmp_path: Path) -> None:
     (folder / "PROPERTY").write_text("2,112,112\n")
     dataset = open_dataset("ms1m", folder)
     assert dataset.notes == (
-        "2 records of TRAIN.REC hold no picture; they bound the identities.",
+        "2 records of TRAIN.REC without a picture, as between identities.",
         "'property' says 2 identities, the records have 1.",
     )
     with pytest.raises(PhotoError, match=r"TRAIN\.REC@\d+: is not an image"):
@@ -93,7 +93,7 @@ def test_names_in_capitals_are_read(tmp_path: Path) -> None:
 
 def test_what_is_no_picture_is_named_with_its_byte(tmp_path: Path) -> None:
     folder = write_rec(tmp_path / "rec", [pack((0.0, 1.0), 1, JPEG), pack((0.0, 1.0), 2, b"no picture")])
-    assert any("1 records of train.rec hold what is no picture: byte " in n for n in open_dataset("ms1m", folder).notes)
+    assert any("1 record of train.rec with what is no picture: byte " in n for n in open_dataset("ms1m", folder).notes)
     write_rec(tmp_path / "nan", [pack((float("nan"), 1.0), 1, JPEG)])
     with pytest.raises(DatasetError, match="byte 0 has the label nan, no identity"):
         open_dataset("ms1m", tmp_path / "nan")
@@ -141,9 +141,9 @@ def test_a_list_may_start_below_and_have_a_blank_line_and_absent_photos(tmp_path
     assert [sample.path for sample in dataset.samples] == ["msra/a/1.jpg", "msra/b/2.jpg", None]
     told = " ".join(dataset.notes)
     assert "line 2 is blank; FaceX-Zoo's own reader would stop there" in told
-    assert "1 listed photos are not there: b/3.jpg" in told
-    assert "1 photos are listed more than once" in told
-    assert "1 lines name no photo: line 6 'nonsense'" in told
+    assert "1 listed photo is not there: b/3.jpg" in told
+    assert "1 photo is listed more than once" in told
+    assert "1 line names no photo: line 6 'nonsense'" in told
 
 
 def test_listed_names_may_differ_in_case_and_extension(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_msra_lmk_needs_no_extension_and_bad_points_are_named(tmp_path: Path) ->
     (tmp_path / "msra_lmk").write_text(f"m.02_f/2.jpg 1 {points}\nm.01_f/1-FaceId-0_align.jpg 0 nan{points[3:]}\n")
     dataset = open_dataset("ms1m", tmp_path)
     assert [sample.points is None for sample in dataset.samples] == [False, True]
-    assert any("1 lines hold what are no five points: line 2" in note for note in dataset.notes)
+    assert any("1 line holds what are no five points: line 2" in note for note in dataset.notes)
 
 
 def test_one_may_give_a_split(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_sequence_in_one_spectrum_only_is_left_out_and_named(tmp_path: Path) -
     (root / "VL/Strong/P051/Sadness/000.jpeg").unlink()
     dataset = open_dataset("oulu", root)
     assert not any("P051/Sadness" in sample.id for sample in dataset.samples)
-    assert any("1 sequences are there in one spectrum only and left out: strong/51/sadness" in n for n in dataset.notes)
+    assert any("1 sequence is there in one spectrum only and left out: strong/51/sadness" in n for n in dataset.notes)
 
 
 def test_the_light_is_chosen(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_paths_of_a_list_may_go_on_to_the_left_or_be_flat(tmp_path: Path, form: 
         (root / name).write_text(form.format(LISTED[kind], LISTED[kind].replace("/", "_")) + "\n")
     dataset = open_dataset("oulu", root)
     assert [sample.id for sample in dataset.samples] == list(LISTED.values())
-    assert any("photos that the lists do not name are left out" in note for note in dataset.notes)
+    assert any("photos that the lists do not name left out" in note for note in dataset.notes)
 
 
 def test_labels_of_a_list_that_are_another_persons_are_named(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_of_a_frame_in_two_formats_one_is_used(tmp_path: Path) -> None:
     (root / "NI/Strong/P001/Anger/000.jpg").touch()
     dataset = open_dataset("oulu", root)
     assert dataset.by_id["NI/Strong/P001/Anger/000"].path == "NI/Strong/P001/Anger/000.jpg"
-    assert any("1 photos are there in several formats" in note for note in dataset.notes)
+    assert any("1 photo is there in several formats" in note for note in dataset.notes)
 
 
 def test_persons_and_halves_are_as_asked(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_tree_cut_into_train_and_test_is_taken_as_it_is(tmp_path: Path) -> Non
     assert turned.nir_train == ("test/NIR/2/9", "test/NIR/2/10")
     (tmp_path / "Oulu_20class_test/NIR/1").mkdir()
     (tmp_path / "Oulu_20class_test/NIR/1/1.jpg").touch()
-    assert any("1 identities are below both" in fault for fault in scan_dataset("oulu", tmp_path).faults)
+    assert any("1 identity is below both" in fault for fault in scan_dataset("oulu", tmp_path).faults)
 
 
 def test_the_generated_layout_is_read_with_its_quirks(tmp_path: Path) -> None:

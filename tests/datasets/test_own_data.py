@@ -94,7 +94,7 @@ def test_persons_in_one_spectrum_only_train(tmp_path: Path) -> None:
 
 def test_photos_in_no_folder_of_a_person_are_named(tmp_path: Path) -> None:
     dataset = open_dataset("folder", write_tree(two_spectra(tmp_path), "nir/loose.png"))
-    assert any("1 photos lie in no folder of an identity and are left out: nir/loose.png" in n for n in dataset.notes)
+    assert any("1 photo in no folder of an identity left out: nir/loose.png" in n for n in dataset.notes)
     with pytest.raises(DatasetError, match="photos lie in nir and vis themselves"):
         open_dataset("folder", write_tree(tmp_path / "flat", "nir/1.png", "vis/1.png"))
 
@@ -176,11 +176,11 @@ def test_split_files_that_cannot_be_understood_name_the_line(tmp_path: Path, tex
     ("text", "said"),
     [
         ("part,subject\ntrain,p0\ntest,p9\n", "1 subjects are not in the data set: p9"),
-        ("part,path\ntrain,nir/p0/7.png\n", "1 photos are not in the data set: nir/p0/7.png"),
-        ("part,path\ntrain,nir/p0/1\nprobe,nir/p0/2\ngallery,vis/p0/1\n", "1 identities both train and are tested: p0"),
-        ("part,path\nprobe,nir/p0/2\ngallery,vis/p1/1\n", "1 probe identities have no gallery photo: p0"),
-        ("part,path\nprobe,nir/p0/2\n", "test: there are 1 probes, but no gallery photo"),
-        ("part,path\ngallery,vis/p0/2\n", "test: there are 1 gallery photos, but no probe"),
+        ("part,path\ntrain,nir/p0/7.png\n", "1 photo is not in the data set: nir/p0/7.png"),
+        ("part,path\ntrain,nir/p0/1\nprobe,nir/p0/2\ngallery,vis/p0/1\n", "1 identity in training and in testing: p0"),
+        ("part,path\nprobe,nir/p0/2\ngallery,vis/p1/1\n", "1 probe identity has no gallery photo: p0"),
+        ("part,path\nprobe,nir/p0/2\n", "test: there is 1 probe, but no gallery photo"),
+        ("part,path\ngallery,vis/p0/2\n", "test: there is 1 gallery photo, but no probe"),
         ("part,path\nnir_train,vis/p0/2\n", "test: nir_train has photos of the other spectrum: vis/p0/2.png"),
     ],
 )
@@ -252,7 +252,7 @@ def test_photos_that_are_not_there_stay_as_missing(tmp_path: Path) -> None:
     dataset = open_dataset("manifest", root)
     assert dataset.by_id["nir/ben/1.png"].path is None
     assert dataset.protocol("test").nir_probe == ("nir/ben/1.png",)
-    assert "manifest.csv: 1 of 5 photos are not there: line 5 nir/ben/1.png." in dataset.notes
+    assert "manifest.csv: 1 of 5 photos not there: line 5 nir/ben/1.png." in dataset.notes
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
@@ -288,7 +288,7 @@ def test_columns_that_are_not_known_and_many_wrong_lines_are_told(tmp_path: Path
         ("1 2 30 40", "1 2 nan 40", "line 5: box is '1 2 nan 40', but 4 numbers are wanted"),
         ("nir/ann/1.png", "../ann/1.png", "line 3: the path '../ann/1.png' leaves the manifest's folder"),
         ("nir/ann/1.png", "/etc/1.png", "line 3: the path '/etc/1.png' leaves the manifest's folder"),
-        ("ben,vis,gallery", "ann,vis,gallery", r"1 identities both train and are tested: ann \(lines 3 and 6\)"),
+        ("ben,vis,gallery", "ann,vis,gallery", r"1 identity in training and in testing: ann \(lines 3 and 6\)"),
         ("nir/ann/1.png,ann,nir,train,,", "a,b,ann,nir,train,,1", "line 3: has 7 values, but the heading 6 columns"),
         ("cat,vis,,,", '"cat,vis,,,', "line 7: cannot be read as CSV"),
         ("path,subject,spectrum,split,points,box", "path;subject;spectrum", "other marks than commas"),

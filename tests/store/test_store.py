@@ -11,7 +11,16 @@ import pytest
 from store_cases import HEADER, SIDE, make_rows
 
 from masksynth.errors import OutputError, ShapeError, StoreError
-from masksynth.store import MaskEntry, ProtocolRows, Rows, Skipped, open_store, verify_store, write_store
+from masksynth.store import (
+    MaskEntry,
+    ProtocolRows,
+    Rows,
+    Skipped,
+    open_store,
+    unlike_datasets,
+    verify_store,
+    write_store,
+)
 from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import COLUMNS
 
@@ -90,19 +99,10 @@ def test_a_protocol_says_what_is_missing_and_whose_it_is(tmp_path: Path) -> None
             store.protocol("fold02")
 
 
-def datasets_of(path: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: found.update({name: repr(item[:].tolist()).encode()} if hasattr(item, "shape") else {})
-        )
-    return found
-
-
 def test_the_same_content_makes_the_same_bytes_but_for_the_time(tmp_path: Path) -> None:
     write_example(tmp_path / "a.h5")
     write_example(tmp_path / "b.h5")
-    assert datasets_of(tmp_path / "a.h5") == datasets_of(tmp_path / "b.h5")
+    assert not unlike_datasets(tmp_path / "a.h5", tmp_path / "b.h5")
     for name in ("a.h5", "b.h5"):
         with h5py.File(tmp_path / name, "r+") as file:
             file.attrs.modify("created", "then")
@@ -300,3 +300,16 @@ def test_a_file_that_cannot_grow_at_any_moment_is_one_sentence(
         with pytest.raises(OutputError, match=r"m\.h5: could not be written \(File too large\)"):
             write_example(tmp_path / "m.h5", nir=nir)
         assert not list(tmp_path.glob("*m.*"))
+
+
+def test_two_files_are_compared_by_their_values(tmp_path: Path) -> None:
+    write_example(tmp_path / "a.h5")
+    write_example(tmp_path / "b.h5", compression="gzip")
+    assert unlike_datasets(tmp_path / "a.h5", tmp_path / "b.h5") == ()
+    nir = make_rows(5, "nir", masked=True)
+    nir.image[4, 15, 15] ^= 1
+    write_example(tmp_path / "b.h5", nir=nir, skipped=[Skipped("s1/NIR/9.bmp", "no face", "20003", "nir")])
+    assert unlike_datasets(tmp_path / "a.h5", tmp_path / "b.h5") == ("nir/image", "skipped/reason")
+    with h5py.File(tmp_path / "b.h5", "r+") as file:
+        file["more"] = [1, 2]
+    assert "more" in unlike_datasets(tmp_path / "a.h5", tmp_path / "b.h5")

@@ -32,24 +32,24 @@ def _casia(folder: Path) -> Iterator[str]:
     photo = root / lines("nir_probe_1")[0].replace("\\", "/")
     for other in photo.parent.glob(f"{photo.stem}.*"):
         other.unlink()
-    yield f"listed photos are not there: {photo.relative_to(root).with_suffix('').as_posix()}"
+    yield f"listed photos not there: {photo.relative_to(root).with_suffix('').as_posix()}"
     write("nir_probe_2", [*lines("nir_probe_2"), r"s3\NIR\29999\001.bmp"])
-    yield "fold 2 of View 2: 1 probe identities have no gallery photo: 29999."
+    yield "fold 2 of View 2: 1 probe identity has no gallery photo: 29999."
     write("nir_train_3", ["<html>", *lines("nir_train_3")])
-    yield "nir_train_3.txt: 1 lines name no photo of this data set: line 1 '<html>'."
+    yield "nir_train_3.txt: 1 line names no photo of this data set: line 1 '<html>'."
     gallery = lines("vis_gallery_4")
     write("vis_gallery_4", [*gallery, gallery[0].replace(".jpg", "9.jpg")])
     yield f"fold 4 of View 2: identity {_person(gallery[0])} has several gallery photos."
     tested = lines("vis_gallery_5")[0]
     write("vis_train_5", [*lines("vis_train_5"), tested])
-    yield f"fold 5 of View 2: 1 identities both train and are tested: {_person(tested)}."
+    yield f"fold 5 of View 2: 1 identity in training and in testing: {_person(tested)}."
     (root / "protocols/vis_train_6.txt").unlink()
     yield "vis_train_6.txt not there; fold 6 of View 2 is left out."
     write("vis_gallery_7", [])
     yield "vis_gallery_7.txt: the list is empty."
     rows = lines("nir_train_8")
     write("nir_train_8", [rows[0].replace("NIR", "VIS"), *rows[1:]])
-    yield "nir_train_8.txt: 1 lines name photos of the other spectrum: line 1"
+    yield "nir_train_8.txt: 1 line names photos of the other spectrum: line 1"
 
 
 def _person(line: str) -> str:
@@ -98,13 +98,13 @@ def _listed(root: Path, rows: dict[tuple[str, str], list[str]], people: list[str
     yield f"test_nir_paths.txt: 1 labels are not those of their photos: {other}."
     gallery = [f"{path} {label(person)}" for person in tests[1:] for path in rows["VL", person]]
     write("test_vis_paths.txt", gallery)
-    yield f"test: 1 probe identities have no gallery photo: {tests[0]}."
+    yield f"test: 1 probe identity has no gallery photo: {tests[0]}."
     lost = rows["NI", trains][0]
     (root / lost).unlink()
     overlap = rows["NI", tests[-1]][0]
     write("nir_train.txt", [*rows["NI", trains], overlap])
-    yield f"1 photos are not in the data set: {lost}."
-    yield f"test: 1 identities both train and are tested: {tests[-1]}."
+    yield f"1 photo is not in the data set: {lost}."
+    yield f"test: 1 identity in training and in testing: {tests[-1]}."
     write("vis_train.txt", [])
     yield "vis_train.txt: the list is empty."
 
@@ -117,7 +117,7 @@ def _ms1m_rec(folder: Path) -> Iterator[str]:
     start = data.index(b"\xff\xd8\xff", last)
     data[start : start + 3] = bytes(3)
     path.write_bytes(data)
-    yield f"1 records of train.rec hold what is no picture: byte {last}."
+    yield f"1 record of train.rec with what is no picture: byte {last}."
     pictures = [offset for offset in offsets if b"\xff\xd8\xff" in data[offset : offset + 64]]
     kept = [f"{key}\t{offset}\n" for key, offset in enumerate(offsets) if offset != pictures[0]]
     (folder / "train.idx").write_text("".join(kept))
@@ -132,10 +132,10 @@ def _ms1m_list(folder: Path) -> Iterator[str]:
     lost = lines[0].split()[0]
     (folder / "msra" / lost).unlink()
     path.write_text("\n".join([*lines[:2], "", *lines[2:], lines[1], "no photo"]) + "\n")
-    yield f"1 listed photos are not there: {lost}."
+    yield f"1 listed photo is not there: {lost}."
     yield "line 3 is blank; FaceX-Zoo's own reader would stop there."
-    yield "1 photos are listed more than once"
-    yield f"1 lines name no photo: line {len(lines) + 3} 'no photo'."
+    yield "1 photo is listed more than once"
+    yield f"1 line names no photo: line {len(lines) + 3} 'no photo'."
 
 
 _OF = {"casia": _casia, "oulu": _oulu, "buaa": _buaa, "ms1m-rec": _ms1m_rec, "ms1m-list": _ms1m_list}
