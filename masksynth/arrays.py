@@ -16,8 +16,11 @@ Points
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -91,7 +94,7 @@ class Pose:
     @property
     def degrees(self) -> tuple[float, float, float]:
         """(yaw, pitch, roll) in degrees."""
-        return float(np.degrees(self.yaw)), float(np.degrees(self.pitch)), float(np.degrees(self.roll))
+        return math.degrees(self.yaw), math.degrees(self.pitch), math.degrees(self.roll)
 
     @property
     def matrix(self) -> Matrix:
@@ -110,10 +113,11 @@ class Pose:
         r = np.asarray(rotation, np.float64)
         if r.shape != (3, 3):
             raise ShapeError(f"a rotation is (3, 3), got {r.shape}")
-        yaw = float(np.arcsin(np.clip(-r[2, 0], -1.0, 1.0)))
-        if abs(r[2, 0]) > 1 - 1e-9:
-            return Pose(yaw=yaw, pitch=float(np.arctan2(-r[1, 2], r[1, 1])), roll=0.0)
-        return Pose(yaw=yaw, pitch=float(np.arctan2(r[2, 1], r[2, 2])), roll=float(np.arctan2(r[1, 0], r[0, 0])))
+        (r00, _, _), (r10, r11, r12), (r20, r21, r22) = r.tolist()
+        yaw = math.asin(min(max(-r20, -1.0), 1.0))
+        if abs(r20) > 1 - 1e-9:
+            return Pose(yaw=yaw, pitch=math.atan2(-r12, r11), roll=0.0)
+        return Pose(yaw=yaw, pitch=math.atan2(r21, r22), roll=math.atan2(r10, r00))
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,18 @@ class PositionMap:
 class Reconstruction:
     """One face of one photo, reconstructed."""
 
-    position_map: PositionMap
+    surface: PositionMap | Callable[[], PositionMap]  # or what makes it, once it is asked for
     landmarks68: Points3  # (68, 3) photo frame
     pose: Pose
     box: Box  # of the detection
     score: float  # face presence in [0, 1]
     reconstructor: str  # "facemesh", "prnet", ...
     mesh: Points3 | None = None  # (468, 3) photo frame, where Face Mesh made it
+
+    @cached_property
+    def position_map(self) -> PositionMap:
+        """Where each texel of the layout lies in the photo."""
+        return self.surface if isinstance(self.surface, PositionMap) else self.surface()
 
     @property
     def five_points(self) -> Points2:

@@ -16,7 +16,9 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from masksynth.errors import ConfigError, OutputError, PhotoError
-from masksynth.photos import Photo, decode_photo, is_grey, read_photo, spectrum_of, write_photo
+from masksynth.photos import Photo, decode_photo, is_grey, pixels, read_photo, spectrum_of, write_photo
+from masksynth.photos.jpeg import plain_jpeg
+from masksynth.photos.pixels import _percentile
 
 SOURCE = Path("a.img")
 
@@ -191,6 +193,56 @@ def test_progressive_jpeg_equals_the_baseline_one():
     np.testing.assert_array_equal(plain.pixels, progressive.pixels)
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize(("channels", "shape"), [(3, (40, 56)), (3, (37, 51)), (1, (37, 51))])
+@pytest.mark.parametrize("more", [{}, {"restart_marker_blocks": 2}, {"optimize": True}])
+def test_a_plain_jpeg_is_decoded_to_the_pixels_that_pillow_gives(subsampling, channels, shape, more):
+    image = PillowImage.fromarray(scene(*shape) if channels == 3 else scene(*shape)[..., 0])
+    data = encoded(image, "JPEG", quality=85, **({"subsampling": subsampling} if channels == 3 else {}), **more)
+    opened = PillowImage.open(io.BytesIO(data))
+    direct = plain_jpeg(opened, data)
+    assert direct is not None
+    assert np.array_equal(direct, np.asarray(opened))
+    assert np.array_equal(decode_photo(data, SOURCE).pixels, direct)
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"mode": "CMYK"}])
+def test_other_jpegs_are_left_to_pillow(options):
+    image = PillowImage.fromarray(scene()).convert(options.pop("mode", "RGB"))
+    data = encoded(image, "JPEG", **options)
+    assert plain_jpeg(PillowImage.open(io.BytesIO(data)), data) is None
+    assert decode_photo(data, SOURCE).pixels.shape == (40, 56, 3)
+
+
+def test_a_damaged_jpeg_is_read_or_refused_as_pillow_alone_would():
+    rng = np.random.default_rng(7)
+    sound = [encoded(PillowImage.fromarray(scene()), "JPEG", quality=90, subsampling=k) for k in (0, 2)]
+    verdicts = set()
+    for k in range(400):
+        data = bytearray(sound[k % 2])
+        place = int(rng.integers(2, len(data)))
+        if k % 3 == 0:
+            data[place] ^= 1 << int(rng.integers(8))
+        elif k % 3 == 1:
+            data[place:place] = rng.integers(0, 256, 40).astype(np.uint8).tobytes()
+        else:
+            del data[place : int(rng.integers(place, len(data))) - 2]
+        try:
+            alone = np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB"))
+        except Exception:
+            alone = None
+        try:
+            read = decode_photo(bytes(data), SOURCE).rgb
+        except PhotoError:
+            read = None
+        verdicts.add(read is None)
+        if alone is None or read is None:
+            assert read is None or min(PillowImage.open(io.BytesIO(data)).size) < 16
+        else:
+            assert np.array_equal(alone, read) or read.shape[:2] == alone.shape[1::-1]  # turned by damaged EXIF
+    assert verdicts == {True, False}
+
+
 def test_one_bit_becomes_black_and_white():
     image = PillowImage.fromarray(scene()[..., 0] > 127)
     photo = decode_photo(encoded(image, "PNG"), SOURCE)
@@ -228,6 +280,13 @@ def test_sixteen_bits_are_scaled_by_their_percentile(encode, channels: int):
     np.testing.assert_array_equal(photo.pixels, np.clip(np.rint(deep * (255 / top)), 0, 255))
     assert f"{top:g}" in photo.notes[0]
     assert "percentile" in photo.notes[0]
+
+
+def test_the_percentile_by_counting_is_the_percentile():
+    rng = np.random.default_rng(2)
+    for size in ((16, 17), (40, 333), (200, 300)):
+        values = (rng.gamma(2.0, 3000.0, size)).clip(0, 65535).astype(np.uint16)
+        assert np.isclose(_percentile(values), np.percentile(values, 99.9), rtol=1e-12)
 
 
 def test_the_lower_byte_of_sixteen_bits_counts():
@@ -308,6 +367,34 @@ def test_sound_pixels_with_damaged_exif_are_read():
 def test_orientation_that_no_one_defined_is_ignored():
     data = encoded(PillowImage.fromarray(scene()), "JPEG", exif=with_orientation(9))
     assert decode_photo(data, SOURCE).notes == ()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_strips_make_no_difference(mode, monkeypatch):
+    image = PillowImage.fromarray(np.dstack([scene(), 255 - scene()[..., 0]])).convert(mode)
+    data = encoded(image, "PNG")
+    whole = decode_photo(data, SOURCE)
+    monkeypatch.setattr(pixels, "STRIP_PIXELS", 56 * 7)
+    assert np.array_equal(decode_photo(data, SOURCE).pixels, whole.pixels)
+    assert decode_photo(data, SOURCE).notes == whole.notes
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_large_webp_has_the_pixels_of_a_small_one(lossless, monkeypatch):
+    data = encoded(PillowImage.fromarray(scene()), "WEBP", lossless=lossless)
+    whole = decode_photo(data, SOURCE).pixels
+    monkeypatch.setattr(pixels, "LARGE", 0)
+    large = decode_photo(data, SOURCE).pixels
+    assert np.abs(large.astype(int) - whole).max() <= (0 if lossless else 3)
+    with pytest.raises(PhotoError):
+        decode_photo(data[:-20], SOURCE)
+
+
+def test_one_pixel_of_colour_in_the_last_row_is_colour():
+    picture = np.full((1300, 20, 3), 90, np.uint8)
+    assert is_grey(picture)
+    picture[-1, -1, 2] = 91
+    assert not is_grey(picture)
 
 
 def test_grey_is_told_from_colour():

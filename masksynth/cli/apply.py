@@ -141,7 +141,9 @@ def command(
                 )
                 if len(photos) > 1:
                     make_folder(out)
-                write_photo(target, masked.image, like=photo)
+                image, worn, dropped, photo = masked.image, masked.templates, masked.dropped, photo.without_pixels()
+                del masked  # of a very large photo, writing needs the room
+                write_photo(target, image, like=photo)
             except MasksynthError as error:
                 if len(photos) == 1:
                     raise
@@ -149,7 +151,7 @@ def command(
                 click.echo(f"masksynth: {error}", err=True)
                 continue
             done += 1
-            _report(photo, target, masked.templates, stated if spectrum == "auto" else None, masked.dropped)
+            _report(photo, target, worn, stated if spectrum == "auto" else None, dropped)
     except KeyboardInterrupt:
         if len(photos) > 1:
             click.echo(f"{done} of {counted(len(photos), 'photo')} done. Name the others, or use --force.", err=True)

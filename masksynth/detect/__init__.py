@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from masksynth.arrays import Detection, Photo8
 from masksynth.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from masksynth.detect.search import Accepted, Look, Reach
 
 DETECTORS = ("blazeface", "faceboxes")
 
@@ -20,40 +23,48 @@ class Detector(Protocol):
         ...
 
 
-class BlazeFaceDetector:
+class SearchingDetector:
+    """A network that looks at one picture, with the closer search of `masksynth.detect.search` around it."""
+
+    name: str
+    _look: Look
+    _reach: Reach
+
+    def detect(self, rgb: Photo8, accepted: Accepted | None = None) -> list[Detection]:
+        """As `Detector.detect`. Where the best score leaves doubt whether the picture stands upright, `accepted` is
+        asked about what was found so far; if it says yes, the picture is not looked at turned."""
+        from masksynth.detect.search import search
+
+        check_rgb(rgb)
+        return search(rgb, self._look, self._reach, accepted)
+
+
+class BlazeFaceDetector(SearchingDetector):
     """BlazeFace with a closer search; the embedded default."""
 
     name = "blazeface"
 
     def __init__(self) -> None:
         from masksynth.detect.blazeface import BlazeFace
+        from masksynth.detect.search import NEAR_SIGHTED
         from masksynth.weights import locate
 
         self._network = BlazeFace(locate("blazeface"))
-
-    def detect(self, rgb: Photo8) -> list[Detection]:
-        from masksynth.detect.search import NEAR_SIGHTED, search
-
-        check_rgb(rgb)
-        return search(rgb, self._network.detect_once, NEAR_SIGHTED)
+        self._look, self._reach = self._network.detect_once, NEAR_SIGHTED
 
 
-class FaceBoxesDetector:
+class FaceBoxesDetector(SearchingDetector):
     """FaceBoxes, the paper's detector, on weights that the user brought; finds small and many faces."""
 
     name = "faceboxes"
 
     def __init__(self) -> None:
         from masksynth.detect.faceboxes_torch import FaceBoxes
+        from masksynth.detect.search import FAR_SIGHTED
         from masksynth.weights import locate
 
         self._network = FaceBoxes(locate("faceboxes"))
-
-    def detect(self, rgb: Photo8) -> list[Detection]:
-        from masksynth.detect.search import FAR_SIGHTED, search
-
-        check_rgb(rgb)
-        return search(rgb, self._network.detect_once, FAR_SIGHTED)
+        self._look, self._reach = self._network.detect_once, FAR_SIGHTED
 
 
 def load_detector(name: str = "blazeface") -> Detector:

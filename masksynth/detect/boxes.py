@@ -10,10 +10,10 @@ from masksynth.arrays import Box, Detection
 
 def overlaps(box: npt.NDArray[np.floating], boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Intersection over union of one (4,) box with (N, 4) boxes: left, top, right, bottom."""
-    size = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.prod(np.clip(size, 0, None), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return shared / np.maximum(np.prod(box[2:] - box[:2]) + areas - shared, 1e-9)
+    size = np.maximum(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0)
+    shared = size[:, 0] * size[:, 1]
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return shared / np.maximum((box[2] - box[0]) * (box[3] - box[1]) + areas - shared, 1e-9)
 
 
 def merged(
@@ -29,12 +29,12 @@ def merged(
     order = np.argsort(-scores, kind="stable")
     rows, best = [], []
     while order.size:
-        group = order[overlaps(boxes[order[0]], boxes[order]) > least]
-        if not group.size:  # a box without area overlaps nothing, not even itself
-            group = order[:1]
-        rows.append(np.average(values[group], axis=0, weights=scores[group]))
+        near = overlaps(boxes[order[0]], boxes[order]) > least
+        near[0] = True  # a box without area overlaps nothing, not even itself
+        group = order[near]
+        rows.append(scores[group] @ values[group] / scores[group].sum())
         best.append(scores[order[0]])
-        order = order[~np.isin(order, group)]
+        order = order[~near]
     return np.array(rows).reshape(len(rows), values.shape[1]), np.array(best)
 
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from masksynth.arrays import Box, Detection, Photo8
 from masksynth.detect.boxes import distinct
+from masksynth.detect.halving import halved, halvings
 
 Look = Callable[[Photo8], list[Detection]]  # one pass of a detector over a picture
+Accepted = Callable[[list[Detection]], bool]  # whether these are upright faces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,12 @@ class Reach:
 
 NEAR_SIGHTED = Reach(max_side=2560, min_window=160, always_window=400)  # sees faces of an eighth of the side and more
 FAR_SIGHTED = Reach(max_side=4320, min_window=540, always_window=1080)  # sees faces of 20 px in 1080 x 720
-SURE = 0.8  # a picture whose best face scores less is also looked at turned,
+SURE = 0.8  # a picture whose best face scores less, and which nothing else vouches for, is also looked at turned,
 MUCH_BETTER = 0.1  # and taken as turned where that scores so much more: faces score upside down too, with wrong points
 
 
-def search(rgb: Photo8, look: Look, reach: Reach) -> list[Detection]:
-    """Faces of a (H, W, 3) picture, largest first, in its pixels."""
+def search(rgb: Photo8, look: Look, reach: Reach, accepted: Accepted | None = None) -> list[Detection]:
+    """Faces of a (H, W, 3) picture, largest first, in its pixels; `accepted` as in `SearchingDetector.detect`."""
     small, factor = _shrunk(rgb, reach.max_side)
     found = look(small)
     window = max(small.shape[:2]) // 2
@@ -45,11 +47,13 @@ def search(rgb: Photo8, look: Look, reach: Reach) -> list[Detection]:
     while not found and window >= reach.min_window:
         found = _windows(small, look, window)
         window //= 2
-    if _best(found) < SURE:
-        turned = _turned(small, look)
-        if not found or _best(turned) > _best(found) + MUCH_BETTER:
-            found = turned
-    return distinct([_scaled(detection, 1 / factor) for detection in found])
+    upright = distinct([_scaled(detection, 1 / factor) for detection in found])
+    if _best(found) >= SURE or (found and accepted is not None and accepted(upright)):
+        return upright
+    turned = _turned(small, look)
+    if not found or _best(turned) > _best(found) + MUCH_BETTER:
+        return distinct([_scaled(detection, 1 / factor) for detection in turned])
+    return upright
 
 
 def _windows(rgb: Photo8, look: Look, side: int) -> list[Detection]:
@@ -122,13 +126,18 @@ def turned_back(detection: Detection, quarters: int, shape: tuple[int, int]) -> 
 
 
 def _shrunk(rgb: Photo8, limit: int) -> tuple[Photo8, float]:
+    """The picture at `limit` px at most, and its size over that of the picture as it was."""
     import cv2
 
-    factor = limit / max(rgb.shape[:2])
-    if factor >= 1:
+    if max(rgb.shape[:2]) <= limit:
         return rgb, 1.0
-    size = (max(1, round(rgb.shape[1] * factor)), max(1, round(rgb.shape[0] * factor)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), factor
+    times = halvings(rgb.shape, limit)
+    small = halved(rgb, times)
+    factor = min(limit / max(small.shape[:2]), 1.0)
+    if factor < 1:
+        size = (max(1, round(small.shape[1] * factor)), max(1, round(small.shape[0] * factor)))
+        small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return small, factor / (1 << times)
 
 
 def _shifted(detection: Detection, dx: float, dy: float) -> Detection:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from masksynth.arrays import Photo8
 from masksynth.errors import ShapeError
 
 
@@ -28,12 +29,19 @@ class TfliteNetwork:
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.input_shape = tuple(int(n) for n in self._interpreter.get_input_details()[0]["shape"])
 
-    def __call__(self, values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        """The outputs, in the order of the file, for an input of `input_shape` without its first axis."""
-        if values.shape != self.input_shape[1:] or values.dtype != np.float32:
-            raise ShapeError(f"the network takes {self.input_shape[1:]} float32, got {values.shape} {values.dtype}")
+    def __call__(self, picture: Photo8, factor: float, offset: float = 0.0) -> list[npt.NDArray[np.float32]]:
+        """The outputs, in the order of the file, for ``picture * factor + offset``.
+
+        `picture` is (H, W, 3) uint8 of `input_shape` without its first axis.
+        """
+        if picture.shape != self.input_shape[1:] or picture.dtype != np.uint8:
+            raise ShapeError(f"the network takes {self.input_shape[1:]} uint8, got {picture.shape} {picture.dtype}")
         with self._lock:
-            self._interpreter.set_tensor(self._input, values[None])
+            values = self._interpreter.tensor(self._input)()  # the network's own memory: no copy on the way
+            np.multiply(picture, np.float32(factor), out=values[0], dtype=np.float32)
+            if offset:
+                values += np.float32(offset)
+            del values  # the runtime lets nobody hold on to it while it works
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(index) for index in self._outputs]
 

@@ -8,10 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from masksynth.arrays import Detection, Photo8, Reconstruction
-from masksynth.detect import Detector, check_rgb
+from masksynth.detect import Detector, SearchingDetector, check_rgb
 from masksynth.errors import ConfigError, NoFaceError
 
 RECONSTRUCTORS = ("facemesh", "prnet")
+VOUCHED_PRESENCE, VOUCHED_GAP = 0.99995, 0.2
+"""A mesh that is this sure, and whose eyes, nose and mouth lie this near (interocular distances, on average) to the
+detector's, vouches for a face that the detector doubts. Of 225 faces in photos turned upside down that were found as if
+they stood, none had both; of 59 that did stand 42."""
 
 
 class Reconstructor(Protocol):
@@ -88,9 +92,27 @@ def _find_faces(
 ) -> tuple[list[Reconstruction], list[str]]:
     rgb = np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
     check_rgb(rgb)
+    if not isinstance(detector, SearchingDetector) or not getattr(reconstructor, "judges", False):
+        return _reconstructed(rgb, detector.detect(rgb), reconstructor)
+    asked: list[Detection] | None = None
+    answer: tuple[list[Reconstruction], list[str]] = [], []
+
+    def vouched(detections: list[Detection]) -> bool:
+        nonlocal asked, answer
+        asked, answer = detections, _reconstructed(rgb, detections, reconstructor)
+        return any(_agree(face, detection) for face in answer[0] for detection in detections)
+
+    found = detector.detect(rgb, vouched)
+    return answer if found is asked else _reconstructed(rgb, found, reconstructor)
+
+
+def _reconstructed(
+    rgb: Photo8, detections: list[Detection], reconstructor: Reconstructor
+) -> tuple[list[Reconstruction], list[str]]:
+    """Each face once, largest first, and one reason for each detection that gave none."""
     faces: list[Reconstruction] = []
     dropped: list[str] = []
-    for detection in detector.detect(rgb):
+    for detection in detections:
         try:
             face = reconstructor.reconstruct(rgb, detection)
         except NoFaceError as error:
@@ -100,6 +122,15 @@ def _find_faces(
             faces.append(face)
     faces.sort(key=lambda face: -face.interocular)
     return faces, dropped
+
+
+def _agree(face: Reconstruction, detection: Detection) -> bool:
+    """Whether a mesh that is sure of its face puts it where the detector saw it."""
+    if face.score < VOUCHED_PRESENCE or face.box != detection.box or len(detection.points) < 4:
+        return False
+    left, right, nose, *mouth = face.five_points
+    places = np.stack([left, right, nose, np.mean(mouth, axis=0)])
+    return float(np.linalg.norm(detection.points[:4] - places, axis=1).mean()) <= VOUCHED_GAP * face.interocular
 
 
 def _same_face(a: Reconstruction, b: Reconstruction) -> bool:

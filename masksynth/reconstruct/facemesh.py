@@ -9,6 +9,7 @@ is the one published in MediaPipe 0.10.21.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from masksynth.arrays import Box, Detection, Photo8, Points3, Reconstruction
 from masksynth.detect import check_rgb
 from masksynth.detect.tflite import TfliteNetwork
 from masksynth.errors import NoFaceError
-from masksynth.reconstruct.pose import pose_of
+from masksynth.reconstruct.pose import Similarity
 from masksynth.reconstruct.profile import put_right
 from masksynth.reconstruct.region import (
     SIDE,
@@ -28,8 +29,15 @@ from masksynth.reconstruct.region import (
     near_by,
     region_of_detection,
     region_of_mesh,
+    snapped,
 )
-from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, mesh_mirror, position_map_from_mesh
+from masksynth.reconstruct.uv_layout import (
+    check_mesh_points,
+    head_of_mesh,
+    landmarks68_from_mesh,
+    mesh_mirror,
+    position_map_from_mesh,
+)
 from masksynth.weights import locate
 
 POINTS = 468
@@ -52,6 +60,16 @@ class MeshFit:
     points: Points3  # (468, 3) photo frame
     presence: float  # in [0, 1]: how sure it is that the region shows a face
 
+    @cached_property
+    def head(self) -> Similarity:
+        """From the generic face's frame to the photo's."""
+        return head_of_mesh(self.points)
+
+    @property
+    def yaw_deg(self) -> float:
+        """Head yaw in degrees that the points show."""
+        return self.head.pose.degrees[0]
+
 
 class FaceMesh:
     """The network, and where to let it look."""
@@ -59,11 +77,14 @@ class FaceMesh:
     def __init__(self, path: Path) -> None:
         self._network = TfliteNetwork(path)
 
-    def fit(self, rgb: Photo8, region: Region) -> MeshFit:
-        """The mesh of the face in `region` of the (H, W, 3) uint8 picture."""
+    def fit(self, rgb: Photo8, region: Region, *, mirrored: bool = False) -> MeshFit:
+        """The mesh of the face in `region` of the (H, W, 3) uint8 picture; `mirrored`, as the network sees it in a
+        mirror."""
         crop, photo_from_crop = crop_region(rgb, region)
-        raw, logit = self._network(crop.astype(np.float32) / np.float32(255))
+        raw, logit = self._network(crop[:, ::-1] if mirrored else crop, 1 / 255)
         points = raw.reshape(POINTS, 3).astype(np.float64)
+        if mirrored:
+            points = points[mesh_mirror()] * [-1, 1, 1] + [SIDE, 0, 0]
         # The network counts pixels from the corner of the input; its z grows away from the camera.
         xy = (points[:, :2] - 0.5) @ photo_from_crop[:, :2].T + photo_from_crop[:, 2]
         below = points[:, 1:2] - points[:, 1:2].mean()
@@ -76,6 +97,7 @@ class FaceMeshReconstructor:
     """The embedded default."""
 
     name = "facemesh"
+    judges = True  # a face's score is the network's own, not the detector's
 
     def __init__(self) -> None:
         self._mesh = FaceMesh(locate("facemesh"))
@@ -94,7 +116,7 @@ class FaceMeshReconstructor:
             raise NoFaceError(
                 f"no face after all at {_place(detection.box)} (presence {fit.presence:.2f}, needs {MIN_PRESENCE:.2f})"
             )
-        return reconstruction_of_mesh(fit.points, detection.box, fit.presence)
+        return reconstruction_of_mesh(fit.points, detection.box, fit.presence, fit.head)
 
     def fit(self, rgb: Photo8, detection: Detection) -> MeshFit:
         """The points alone, however sure the network is of them."""
@@ -103,13 +125,14 @@ class FaceMeshReconstructor:
         if in_profile(detection):
             # The network often reads a profile as a half profile: of several looks that which is turned most counts.
             fits = [fit, *(self._twice(rgb, other) for other in near_by(region))]
-            fit = max(fits, key=lambda f: (f.presence >= MIN_PRESENCE, abs(yaw_deg_of(f.points))))
+            fit = max(fits, key=lambda f: (f.presence >= MIN_PRESENCE, abs(f.yaw_deg)))
         elif NEARLY <= fit.presence < MIN_PRESENCE:
             fit = max((self._twice(rgb, other) for other in near_by(region)), key=lambda f: f.presence)
         if fit.presence < MIN_PRESENCE:
             return fit
         fit = self.evened(rgb, fit)
-        return MeshFit(put_right(fit.points, yaw_deg_of(fit.points), mesh_mirror()), fit.presence)
+        right = put_right(fit.points, fit.yaw_deg, mesh_mirror())
+        return fit if right is fit.points else MeshFit(right, fit.presence)
 
     def look(self, rgb: Photo8, region: Region) -> MeshFit:
         """The mesh, after a second look where the first gives another region; where all fail, upright, then turned."""
@@ -127,18 +150,17 @@ class FaceMeshReconstructor:
 
     def evened(self, rgb: Photo8, fit: MeshFit) -> MeshFit:
         """In half profile and beyond, the mean of the mesh and that of the mirrored face."""
-        if abs(yaw_deg_of(fit.points)) < MIRROR_YAW_DEG:
+        if abs(fit.yaw_deg) < MIRROR_YAW_DEG:
             return fit
-        region, last = region_of_mesh(fit.points), rgb.shape[1] - 1
-        across = Region(np.array([last - region.centre[0], region.centre[1]]), region.side, -region.angle)
-        other = self._mesh.fit(np.ascontiguousarray(rgb[:, ::-1]), across)
+        other = self._mesh.fit(rgb, region_of_mesh(fit.points), mirrored=True)
         if other.presence < MIN_PRESENCE:
             return fit
-        back = other.points[mesh_mirror()] * np.array([-1, 1, 1], np.float32) + np.array([last, 0, 0], np.float32)
+        back = other.points
         back[:, 2] += fit.points[:, 2].mean() - back[:, 2].mean()  # depth has no origin
         return MeshFit(((fit.points + back) / 2).astype(np.float32), fit.presence)
 
     def _twice(self, rgb: Photo8, region: Region) -> MeshFit:
+        region = snapped(region)
         first = self._mesh.fit(rgb, region)
         again = region_of_mesh(first.points)
         if not again.side > 0 or (first.presence >= SURE and alike(region, again)):
@@ -149,15 +171,17 @@ class FaceMeshReconstructor:
 
 def yaw_deg_of(points: Points3) -> float:
     """Head yaw in degrees that (468, 3) mesh points show."""
-    return pose_of(landmarks68_from_mesh(points)).degrees[0]
+    return head_of_mesh(points).pose.degrees[0]
 
 
-def reconstruction_of_mesh(points: Points3, box: Box, presence: float) -> Reconstruction:
-    """Everything that follows from (468, 3) mesh points in the photo frame."""
-    landmarks = landmarks68_from_mesh(points)
-    return Reconstruction(
-        position_map_from_mesh(points), landmarks, pose_of(landmarks), box, presence, "facemesh", points
-    )
+def reconstruction_of_mesh(
+    points: Points3, box: Box, presence: float, head: Similarity | None = None
+) -> Reconstruction:
+    """Everything that follows from (468, 3) mesh points in the photo frame; `head` is `head_of_mesh` of them."""
+    points = check_mesh_points(points)
+    head = head or head_of_mesh(points)
+    surface = partial(position_map_from_mesh, points, head)
+    return Reconstruction(surface, landmarks68_from_mesh(points), head.pose, box, presence, "facemesh", points)
 
 
 def _place(box: Box) -> str:

@@ -8,6 +8,7 @@ Umeyama, "Least-squares estimation of transformation parameters between two poin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,11 @@ class Similarity:
         """(N, 3) target points in the source's frame."""
         return (np.asarray(points, np.float64) - self.offset) @ self.rotation / self.scale
 
+    @cached_property
+    def pose(self) -> Pose:
+        """The rotation as head pose."""
+        return Pose.from_matrix(self.rotation)
+
 
 def similarity(
     source: npt.NDArray[np.floating],
@@ -46,27 +52,51 @@ def similarity(
     if a.shape != b.shape or a.ndim != 2 or a.shape[1] != 3 or len(a) < 3:
         raise ShapeError(f"two sets of at least 3 points (N, 3) are needed, got {a.shape} and {b.shape}")
     w = np.full(len(a), 1 / len(a)) if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
-    a_mean, b_mean = w @ a, w @ b
-    a0, b0 = a - a_mean, b - b_mean
-    u, s, vt = np.linalg.svd((b0 * w[:, None]).T @ a0)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * sign) @ vt
-    variance = float(w @ (a0**2).sum(1))
-    scale = float((s * sign).sum()) / max(variance, 1e-12)
-    return Similarity(scale, rotation, b_mean - scale * rotation @ a_mean)
+    a_mean = w @ a
+    a0 = a - a_mean
+    return _onto(a0 * w[:, None], a_mean, float(w @ (a0**2).sum(1)), b, w)
+
+
+def _onto(centred: Matrix, mean: Matrix, variance: float, target: Matrix, weights: Matrix) -> Similarity:
+    """The similarity from source points, given as weight times (point minus mean), their mean and variance."""
+    u, s, vt = np.linalg.svd(target.T @ centred)  # the target needs no centring: the source has it
+    rotation, trace = u @ vt, float(s.sum())
+    if _determinant(rotation) < 0:  # a mirror image: turned back along the axis that says least
+        rotation, trace = rotation - 2 * np.outer(u[:, 2], vt[2]), trace - 2 * float(s[2])
+    scale = trace / max(variance, 1e-12)
+    return Similarity(scale, rotation, weights @ target - scale * rotation @ mean)
+
+
+def _determinant(matrix: Matrix) -> float:
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return float(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+
+
+@cache
+def _generic_rigid() -> tuple[Matrix, Matrix, float, Matrix]:
+    """What `_onto` takes of the generic face's rigid points."""
+    from masksynth.reconstruct.generic import generic_landmarks68
+
+    points = generic_landmarks68()[list(RIGID_68)]
+    centred = points - points.mean(0)
+    weights = np.full(len(points), 1 / len(points))
+    return centred / len(points), points.mean(0), float((centred**2).sum(1).mean()), weights
 
 
 def head_frame(landmarks68: npt.NDArray[np.floating]) -> Similarity:
     """From the generic face's frame (interocular distances) to the photo frame (pixels), by the rigid points."""
-    from masksynth.reconstruct.generic import generic_landmarks68
-
     points = np.asarray(landmarks68, np.float64)
     if points.shape != (68, 3):
         raise ShapeError(f"landmarks are (68, 3), got {points.shape}")
-    rigid = list(RIGID_68)
-    return similarity(generic_landmarks68()[rigid], points[rigid])
+    return head_of_rigid(points[list(RIGID_68)])
+
+
+def head_of_rigid(points: npt.NDArray[np.floating]) -> Similarity:
+    """As `head_frame`, of the (11, 3) rigid points alone."""
+    centred, mean, variance, weights = _generic_rigid()
+    return _onto(centred, mean, variance, np.asarray(points, np.float64), weights)
 
 
 def pose_of(landmarks68: npt.NDArray[np.floating]) -> Pose:
     """Head pose from (68, 3) landmarks in the photo frame; the generic face, frontal, has pose 0."""
-    return Pose.from_matrix(head_frame(landmarks68).rotation)
+    return head_frame(landmarks68).pose

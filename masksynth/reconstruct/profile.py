@@ -37,8 +37,10 @@ def put_right(points: Points3, yaw_deg: float, mirror: npt.NDArray[np.int64]) ->
     mirror : (468,) the point on the other side of the face
     """
     share = float(np.clip((abs(yaw_deg) - FROM_YAW_DEG) / (WHOLE_YAW_DEG - FROM_YAW_DEG), 0, 1))
+    if share == 0:
+        return points
     region = region_of_mesh(points)
-    if share == 0 or not region.side > 0:
+    if not region.side > 0:
         return points
     own = in_region(points, region)
     if yaw_deg < 0:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import Detection, Matrix, Photo8, Points3
+from masksynth.detect.halving import halved
 
 SIDE = 192  # of the network's input
 REGION = 1.5  # side of the region in longer sides of the face's box
@@ -15,6 +16,8 @@ OUTER_EYES = (33, 263)  # mesh points, image-left, image-right
 PROFILE = 0.5  # eyes nearer to each other than this share of their distance from the mouth do not say what is level
 SAME_SIDE, SAME_CENTRE, SAME_ANGLE_DEG = 0.08, 0.04, 4.0
 """A region that differs by less in its side, its centre (in sides) and its angle is as good as another."""
+LEVEL_DEG = 2.5  # a region turned by less is as good as an upright one, whose picture costs a sixth
+SMALLEST_SNAPPED = 64  # pixels: in smaller regions half a pixel counts
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,11 @@ def near_by(region: Region) -> list[Region]:
 
 def region_of_mesh(points: Points3) -> Region:
     """The same square round the mesh itself, as seen with its eyes level."""
-    xy = points[:, :2].astype(np.float64)
-    across = xy[OUTER_EYES[1]] - xy[OUTER_EYES[0]]
+    across = (points[OUTER_EYES[1], :2] - points[OUTER_EYES[0], :2]).astype(np.float64)
     angle = float(np.arctan2(across[1], across[0]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    level = xy @ turn
-    low, high = level.min(0), level.max(0)
+    level = turn.T @ points[:, :2].T  # rows, so that least and most of each are one pass
+    low, high = level.min(1), level.max(1)
     return Region(turn @ ((low + high) / 2), REGION * float((high - low).max()), angle)
 
 
@@ -86,27 +88,57 @@ def alike(one: Region, other: Region) -> bool:
     )
 
 
+def snapped(region: Region) -> Region:
+    """The region itself, or, where it is level but for LEVEL_DEG, an upright one on whole pixels beside it."""
+    if abs(np.degrees(region.angle)) > LEVEL_DEG or region.side < SMALLEST_SNAPPED:
+        return region
+    unit = 1 << _halvings(region.side)
+    side = round(region.side / unit) * unit
+    corner = np.round(region.centre - (side - 1) / 2)
+    return Region(corner + (side - 1) / 2, float(side), 0.0)
+
+
 def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
     """The (192, 192, 3) picture of a region, black outside the photo, and its (2, 3) photo_from_crop.
 
-    Large regions are averaged down first, so that fine texture does not alias.
+    Large regions are halved by means of four first, so that fine texture does not alias. A region that `snapped` put
+    upright on whole pixels is cut out and scaled.
     """
     import cv2
 
     photo_from_crop = region.photo_from_crop
-    step = int(region.side / SIDE)
-    if step < 2:
-        crop = cv2.warpAffine(rgb, photo_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        return np.asarray(crop, np.uint8), photo_from_crop
-    reach = region.side * 0.75  # half the diagonal of the square and a little
-    low = np.maximum(np.floor(region.centre - reach).astype(int), 0)
-    high = np.minimum(np.ceil(region.centre + reach).astype(int) + 1, rgb.shape[1::-1])
-    size = (high - low) // step
-    if (size < 1).any():
-        return np.zeros((SIDE, SIDE, 3), np.uint8), photo_from_crop
-    part = rgb[low[1] : low[1] + size[1] * step, low[0] : low[0] + size[0] * step]
-    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    small_from_crop = photo_from_crop / step
-    small_from_crop[:, 2] = (photo_from_crop[:, 2] - low + 0.5) / step - 0.5
-    crop = cv2.warpAffine(small, small_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    corner = region.centre - (region.side - 1) / 2
+    if region.angle == 0 and region.side == round(region.side) and (corner == np.round(corner)).all():
+        (left, top), side = corner.astype(int).tolist(), round(region.side)
+        crop = halved(_cut(rgb, left, top, side, side), _halvings(side))
+        return np.asarray(cv2.resize(crop, (SIDE, SIDE)), np.uint8), photo_from_crop
+    part, small_from_crop = rgb, photo_from_crop.copy()
+    times = _halvings(region.side)
+    if times:
+        reach, unit = region.side * 0.75, 1 << times  # half the diagonal of the square and a little
+        low = np.maximum(np.floor(region.centre - reach).astype(int), 0)
+        high = np.minimum(np.ceil(region.centre + reach).astype(int) + 1, rgb.shape[1::-1])
+        size = (high - low) // unit
+        if (size < 1).any():
+            return np.zeros((SIDE, SIDE, 3), np.uint8), photo_from_crop
+        part = halved(rgb[low[1] : low[1] + size[1] * unit, low[0] : low[0] + size[0] * unit], times)
+        small_from_crop = photo_from_crop / unit
+        small_from_crop[:, 2] = (photo_from_crop[:, 2] - low + 0.5) / unit - 0.5
+    crop = cv2.warpAffine(part, small_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # type: ignore[assignment]
     return np.asarray(crop, np.uint8), photo_from_crop
+
+
+def _halvings(side: float) -> int:
+    """How often a square of this side is halved before what is left is less than twice the network's."""
+    return max(int(np.log2(max(side, 1) / SIDE)), 0)
+
+
+def _cut(rgb: Photo8, left: int, top: int, width: int, height: int) -> Photo8:
+    """That part of the picture, black outside it."""
+    inside = rgb[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
+    if inside.shape[:2] == (height, width):
+        return inside
+    whole = np.zeros((height, width, 3), np.uint8)
+    y, x = max(-top, 0), max(-left, 0)
+    whole[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return whole

@@ -17,13 +17,14 @@ import numpy.typing as npt
 from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity
 from masksynth.errors import ShapeError
 from masksynth.reconstruct.generic import generic_mesh
-from masksynth.reconstruct.points68 import points68
-from masksynth.reconstruct.pose import Similarity, head_frame
+from masksynth.reconstruct.points68 import MESH_INDEX_68, points68
+from masksynth.reconstruct.pose import RIGID_68, Similarity, head_of_rigid
 from masksynth.reconstruct.stretch import Stretch, rim, stretch_at
 from masksynth.resources import asset
 
 STEP = 4  # texels between the grid's places; what lies between is interpolated bicubically
 SMOOTHING = 8.0  # of the spline: the places are known to about half a texel, so it need not pass through every point
+KEYS = -0.5  # the free number of cubic convolution: so it leaves planes and parabolas what they are
 CUT_OFF = 4e-3  # weights below are dropped
 RIM_STEP = 6  # texels, about, between the rim points that lead the spline
 RIM_OUT = (0.002, 0.0055)  # interocular distances a texel that the rim lies outwards of the outline: cheek, chin
@@ -38,6 +39,7 @@ OUTLINE = (
     148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )
 # fmt: on
+_RIGID = [MESH_INDEX_68[k] for k in RIGID_68]  # none of these lies between two points of the mesh
 
 
 @cache
@@ -97,9 +99,11 @@ def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
 class _Operator:
     """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
 
-    from_mesh: Any  # (G·G, 468) sparse, float32: grid places from mesh points
+    from_mesh: Any  # (G·G, 468) sparse by rows, float32: grid places from mesh points
     offsets: npt.NDArray[np.float32]  # (G·G, 3) added, in the head frame and interocular distances
     side: int  # G
+    taps: npt.NDArray[np.uint64]  # (256, 4) columns of the grid that a column of the map lies between; rows likewise
+    weights: npt.NDArray[np.float32]  # (256, 4) of them
 
 
 @cache
@@ -117,7 +121,21 @@ def _operator() -> _Operator:
     weights[stretch.beyond] = stretch.rim_weights @ at_rim
     offsets[stretch.beyond] = stretch.rim_weights @ offsets_at_rim + stretch.offsets
     thin = thinned(weights, generic_mesh()).astype(np.float32)
-    return _Operator(csr_matrix(thin), offsets.astype(np.float32), side)
+    return _Operator(csr_matrix(thin), offsets.astype(np.float32), side, *_cubic(side, UV_SIZE))
+
+
+def _cubic(side: int, size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
+    """(size, 4) taps and weights from a grid of `side` places, with a ring more than the layout, to its `size` texels.
+
+    See Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981.
+    """
+    places = (np.arange(size) + 0.5) / STEP + 0.5  # the grid begins a step before the layout
+    first = np.floor(places).astype(int) - 1
+    distance = np.abs(places[:, None] - (first[:, None] + np.arange(4)))
+    near = ((KEYS + 2) * distance - (KEYS + 3)) * distance**2 + 1
+    far = ((distance - 5) * distance + 8) * distance * KEYS - 4 * KEYS
+    taps = np.clip(first[:, None] + np.arange(4), 0, side - 1)
+    return taps.astype(np.uint64), np.where(distance <= 1, near, far).astype(np.float32)
 
 
 def _surface_at(
@@ -152,37 +170,30 @@ def _surface_at(
     return weights[:, :468] + weights[:, 468:] @ at_outline, weights[:, 468:] @ at_rim
 
 
-def position_map_from_mesh(points: Points3) -> PositionMap:
+def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> PositionMap:
     """The surface through the mesh, over the whole layout, the stretch included.
 
     Parameters
     ----------
     points : (468, 3) float
         Face Mesh's points in the photo frame.
+    head : optional
+        `head_of_mesh` of them, where it is known already.
     """
     import masksynth.compiled  # noqa: F401 - before the kernels
-    from masksynth.reconstruct._kernels import between_places
+    from masksynth.reconstruct._kernels import grid_from_mesh, refine_columns, refine_rows
 
     mesh = check_mesh_points(points)
     operator = _operator()
-    head = head_frame(landmarks68_from_mesh(mesh))
-    grid = operator.from_mesh @ mesh
-    grid += operator.offsets @ (head.scale * head.rotation.T).astype(np.float32)
-    grid = grid.reshape(operator.side, operator.side, 3)
-    across = np.zeros((operator.side, 3 * UV_SIZE), np.float32)
-    fine = np.zeros((UV_SIZE, 3 * UV_SIZE), np.float32)
-    between_places(grid, STEP, _cubic_weights(), across, fine)
-    return PositionMap(fine.reshape(UV_SIZE, UV_SIZE, 3), validity())
-
-
-@cache
-def _cubic_weights() -> npt.NDArray[np.float32]:
-    """(STEP, 4) weights of four grid places in a row for the texels about the middle two, by the cubic that goes
-    through them with the slopes of their neighbours: it leaves a plane a plane, and has no steps of slope (Keys, "Cubic
-    Convolution Interpolation for Digital Image Processing", 1981)."""
-    t = (((np.arange(STEP) + 0.5) / STEP + 0.5) % 1)[:, None]
-    weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
-    return np.asarray(np.concatenate(weights, axis=1) / 2, np.float32)
+    head = head or head_of_mesh(mesh)
+    turn = np.ascontiguousarray(head.scale * head.rotation.T, np.float32)
+    sparse, side = operator.from_mesh, operator.side
+    grid = np.zeros((side * side, 3), np.float32)
+    grid_from_mesh(sparse.indptr, sparse.indices, sparse.data, mesh, operator.offsets, turn, grid)
+    wide, fine = np.zeros((side, UV_SIZE, 3), np.float32), np.zeros((UV_SIZE, UV_SIZE, 3), np.float32)
+    refine_rows(grid.reshape(side, side, 3), operator.taps, operator.weights, wide)
+    refine_columns(wide.reshape(side, -1), operator.taps, operator.weights, fine.reshape(UV_SIZE, -1))
+    return PositionMap(fine, validity())
 
 
 _Texels = tuple[npt.NDArray[np.intp], ...]  # rows, columns
@@ -232,6 +243,11 @@ def continued(positions: npt.NDArray[np.float32], head: Similarity) -> npt.NDArr
 def landmarks68_from_mesh(points: Points3) -> Points3:
     """(68, 3) iBUG points of (468, 3) mesh points, in the same frame."""
     return points68(check_mesh_points(points))
+
+
+def head_of_mesh(points: Points3) -> Similarity:
+    """From the generic face's frame to that of (468, 3) mesh points."""
+    return head_of_rigid(points[_RIGID])
 
 
 def check_mesh_points(points: npt.NDArray[np.floating]) -> Points3:

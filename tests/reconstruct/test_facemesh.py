@@ -1,5 +1,8 @@
 """Face Mesh on faces of known geometry."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from drawn_faces import drawn_face
@@ -8,8 +11,8 @@ from masksynth.arrays import Box, Detection
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, ShapeError
 from masksynth.reconstruct import find_faces, load_reconstructor
-from masksynth.reconstruct.region import SIDE, Region, crop_region, region_of_mesh
-from masksynth.reconstruct.uv_layout import landmarks68_from_mesh
+from masksynth.reconstruct.region import SIDE, Region, crop_region, region_of_mesh, snapped
+from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, mesh_mirror, position_map_from_mesh
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +108,64 @@ def test_crop_of_a_large_region_shows_the_same_as_of_a_small_one():
             px, py = photo_from_crop @ [x, y, 1]
             if 0 <= px < 799 and 0 <= py < 799:
                 assert abs(float(crop[y, x, 0]) - (px + py) / 1600 * 255) < 1.5
+
+
+def test_a_level_region_is_snapped_to_pixels_and_shows_the_same():
+    rng = np.random.default_rng(1)
+    for side in (100.0, 285.3, 411.7, 900.2):
+        picture = cv2.GaussianBlur(rng.integers(0, 256, (900, 800, 3)).astype(np.uint8), (0, 0), side / 40)
+        region = Region(np.array([401.3, 380.8]), side, np.radians(1.0))
+        level = snapped(region)
+        assert level.angle == 0
+        assert abs(level.side - side) <= 2
+        assert np.abs(level.centre - region.centre).max() <= 1
+        crop, photo_from_crop = crop_region(picture, level)
+        exact = crop_region(picture, Region(level.centre, level.side + 1e-9, 0.0))[0]  # not on whole pixels: warped
+        assert np.abs(crop.astype(int) - exact).mean() < 1
+        assert np.allclose(photo_from_crop @ [95.5, 95.5, 1], level.centre)
+    assert snapped(Region(np.array([40.0, 38.0]), 50.5, 0.0)).side == 50.5
+    assert snapped(Region(np.array([40.0, 38.0]), 300.0, 0.1)).angle == 0.1
+
+
+def test_a_level_region_beyond_the_photo_is_black_there():
+    picture = np.full((300, 200, 3), 200, np.uint8)
+    crop, _ = crop_region(picture, Region(np.array([-0.5, 149.5]), 192.0, 0.0))
+    assert not crop[:, :96].any()
+    assert (crop[:, 96:] == 200).all()
+    crop, _ = crop_region(picture, Region(np.array([5000.0, 149.5]), 192.0 + 1, 0.0))
+    assert not crop.any()
+
+
+def test_the_mirrored_look_is_the_look_at_the_mirrored_photo(reconstructor):
+    face = drawn_face(yaw=35)
+    region, last = region_of_mesh(face.mesh), face.rgb.shape[1] - 1
+    across = Region(np.array([last - region.centre[0], region.centre[1]]), region.side, -region.angle)
+    other = reconstructor._mesh.fit(np.ascontiguousarray(face.rgb[:, ::-1]), across)
+    expected = other.points[mesh_mirror()] * [-1, 1, 1] + [last, 0, 0]
+    found = reconstructor._mesh.fit(face.rgb, region, mirrored=True)
+    assert np.abs(found.points - expected).max() < 0.6
+    assert np.isclose(found.presence, other.presence, atol=0.01)
+
+
+def test_the_map_is_made_once_and_only_when_asked_for(reconstructor, detector):
+    face = find_faces(drawn_face().rgb, detector, reconstructor)[0][0]
+    assert "position_map" not in vars(face)
+    assert face.position_map is face.position_map
+    assert np.array_equal(face.position_map.positions, position_map_from_mesh(face.mesh).positions)
+
+
+def test_a_face_that_the_mesh_is_sure_of_is_not_looked_at_turned(reconstructor, detector, monkeypatch):
+    looks = []
+    look = detector._look
+    monkeypatch.setattr(
+        detector, "_look", lambda rgb: looks.append(0) or [replace(d, score=d.score - 0.15) for d in look(rgb)]
+    )
+    face = drawn_face(size=110)
+    found, _ = find_faces(face.rgb, detector, reconstructor)
+    assert len(looks) == 1
+    hanging, _ = find_faces(np.ascontiguousarray(face.rgb[::-1, ::-1]), detector, reconstructor)
+    assert len(found) == len(hanging) == 1
+    assert abs(hanging[0].pose.degrees[2]) > 150
 
 
 def test_region_far_outside_the_photo_is_black():

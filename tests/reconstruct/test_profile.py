@@ -55,8 +55,8 @@ def test_the_change_goes_with_the_face_where_it_is_moved_turned_and_scaled():
 @pytest.fixture(scope="module")
 def profiles():
     faces = []
-    for k, yaw in enumerate((68, -72, 76, -80)):
-        spectrum = ("vis", "nir")[k // 2]
+    for k, yaw in enumerate((68, -72, 76, -80, 70, -70, 78, -76)):
+        spectrum = ("vis", "nir")[k // 2 % 2]
         view = draw_view(rng_for(5, "profiles", k), spectrum, yaw=0.0)
         view = replace(view, pose=Pose(yaw=np.radians(yaw), pitch=view.pose.pitch, roll=view.pose.roll))
         photo = render_face(identity(5, k), view, spectrum)

@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 
 from masksynth.arrays import Pose, Validity
 from masksynth.errors import ShapeError
+from masksynth.reconstruct._kernels import refine_columns, refine_rows
 from masksynth.reconstruct.generic import generic_landmarks68, generic_mesh, generic_position_map, shape_modes
+from masksynth.reconstruct.pose import head_frame
 from masksynth.reconstruct.stretch import REACH, rim, stretch_at
 from masksynth.reconstruct.uv_layout import (
+    STEP,
+    _cubic,
+    _operator,
     face_region,
+    head_of_mesh,
     landmarks68_from_mesh,
     mesh_mirror,
     mesh_uv,
@@ -208,16 +214,37 @@ def test_landmarks_between_mesh_points_lie_there_and_are_symmetric():
     assert np.array_equal(points[36], mesh[33])
 
 
+def refined(grid, size):
+    """(size, size, 3) of a (G, G, 3) float32 grid, by the kernels."""
+    taps, weights = _cubic(len(grid), size)
+    wide, fine = np.zeros((len(grid), size, 3), np.float32), np.zeros((size, size, 3), np.float32)
+    refine_rows(grid, taps, weights, wide)
+    refine_columns(wide.reshape(len(grid), -1), taps, weights, fine.reshape(size, -1))
+    return fine
+
+
 def test_what_lies_between_the_places_of_a_plane_is_the_plane():
     """And what lies between those of a parabola is the parabola: the map has no ripple of its own."""
-    from masksynth.reconstruct._kernels import between_places
-    from masksynth.reconstruct.uv_layout import STEP, _cubic_weights
-
     ticks = np.arange(18) * STEP + (STEP - 1) / 2 - STEP
     u, v = np.meshgrid(ticks, ticks)
-    grid = np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1).astype(np.float32)
-    across, fine = np.zeros((18, 3 * 64), np.float32), np.zeros((64, 3 * 64), np.float32)
-    between_places(grid, STEP, _cubic_weights(), across, fine)
+    fine = refined(np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1).astype(np.float32), 64)
     u, v = np.meshgrid(np.arange(64.0), np.arange(64.0))
-    got = fine.reshape(64, 64, 3)[2:-2, 2:-2]  # at the rim the ring's own neighbours are missing
-    np.testing.assert_allclose(got, np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1)[2:-2, 2:-2], atol=2e-4)
+    inside = np.s_[2:-2, 2:-2]  # at the rim the ring's own neighbours are missing
+    np.testing.assert_allclose(fine[inside], np.stack([u, 2 * v - u, 0.01 * u * u], axis=-1)[inside], atol=2e-4)
+
+
+def test_the_map_is_a_matrix_product_filled_in_between():
+    mesh = (generic_mesh() * 90 + [120, 300, 5]).astype(np.float32)
+    operator, head = _operator(), head_of_mesh(mesh)
+    grid = operator.from_mesh.toarray() @ mesh + operator.offsets @ (head.scale * head.rotation.T)
+    slow = refined(grid.astype(np.float32).reshape(operator.side, operator.side, 3), 256)
+    assert np.abs(position_map_from_mesh(mesh).positions - slow).max() < 1e-3
+
+
+def test_head_of_a_mesh_is_that_of_its_landmarks():
+    turn = Pose(yaw=0.5, pitch=-0.2, roll=0.3).matrix
+    mesh = (generic_mesh() @ turn.T * 80 + [50, 60, 7]).astype(np.float32)
+    one, other = head_of_mesh(mesh), head_frame(landmarks68_from_mesh(mesh))
+    assert np.allclose(one.rotation, other.rotation)
+    assert np.allclose(one.offset, other.offset)
+    assert np.allclose(one.rotation, turn, atol=1e-5)

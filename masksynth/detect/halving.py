@@ -1,0 +1,23 @@
+"""Making pictures smaller by means of four, which costs a fraction of averaging over areas of any size."""
+
+from __future__ import annotations
+
+from masksynth.arrays import Photo8
+
+
+def halved(rgb: Photo8, times: int) -> Photo8:
+    """(H, W, 3) uint8 with each side halved so many times; a last row or column without a partner is left out."""
+    import cv2
+
+    for _ in range(times):
+        height, width = rgb.shape[0] // 2, rgb.shape[1] // 2
+        rgb = cv2.resize(rgb[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return rgb
+
+
+def halvings(shape: tuple[int, ...], side: float) -> int:
+    """How often a picture of `shape` can be halved before its longer side is less than twice `side`."""
+    times, longer, shorter = 0, max(shape[:2]), min(shape[:2])
+    while longer >> times >= 2 * side and shorter >> times >= 2:
+        times += 1
+    return times
