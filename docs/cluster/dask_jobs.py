@@ -27,13 +27,15 @@ SYSTEMS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.usage = "dask_jobs.py {slurm,pbs,lsf,sge} [options] -- WORDS FOR MASKSYNTH APPLY"
     parser.add_argument("system", choices=SYSTEMS)
     parser.add_argument("--jobs", type=int, default=40, help="one single-threaded worker each")
     parser.add_argument("--memory", default="2GB", help="of a job")
     parser.add_argument("--hours", type=int, default=4, help="of a job; one that ends early is replaced")
     parser.add_argument("--show", action="store_true", help="print the job file and submit nothing")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="for masksynth apply")
-    given = parser.parse_args()
+    typed = sys.argv[1:]
+    end = typed.index("--") if "--" in typed else len(typed)
+    given, words = parser.parse_args(typed[:end]), typed[end + 1 :]
     # LSF counts hours and minutes, the others hours, minutes and seconds.
     walltime = f"{given.hours:02d}:00" + ("" if given.system == "lsf" else ":00")
     with SYSTEMS[given.system](
@@ -43,8 +45,8 @@ def main() -> int:
             print(cluster.job_script())
             return 0
         cluster.adapt(minimum_jobs=given.jobs, maximum_jobs=given.jobs)  # unlike scale, replaces jobs that end
-        words = [sys.executable, "-m", "masksynth", "apply", *given.words, "--scheduler", cluster.scheduler_address]
-        return subprocess.run(words, check=False).returncode
+        apply = [sys.executable, "-m", "masksynth", "apply", *words, "--scheduler", cluster.scheduler_address]
+        return subprocess.run(apply, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_interval=2,sched_min_interval=0,batch_sched_delay=0
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 CGROUP = "CgroupPlugin=cgroup/v1\nIgnoreSystemd=yes\nCgroupAutomount=no\n"
@@ -90,7 +90,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     folder = tmp_path_factory.mktemp("slurm")
     folder.chmod(0o755)
     host = socket.gethostname().split(".")[0]
-    values = {"folder": folder, "host": host, "port": _free_port(), "node_port": _free_port(), "cpus": os.cpu_count()}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    values = {"folder": folder, "host": host, "cpus": os.cpu_count(), "memory": memory}
+    values |= {"port": _free_port(), "node_port": _free_port()}
     (folder / "slurm.conf").write_text(CONFIG.format(**values))
     (folder / "cgroup.conf").write_text(CGROUP)
     (folder / "state").mkdir()

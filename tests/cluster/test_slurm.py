@@ -28,14 +28,25 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_shipped_job_array_gives_the_same_bytes_though_a_task_is_killed(slurm, faces: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "casia", "--root", str(faces), "--templates", TEMPLATES, "--part-size", "6"]
-    whole = tmp_path / "whole.h5"
-    apply = [sys.executable, "-m", "masksynth", "apply", *words]
-    subprocess.run([*apply, "--out", str(whole), "--workers", "1"], check=True)
+@pytest.fixture(scope="module")
+def words(faces: Path) -> list[str]:
+    return ["--dataset", "casia", "--root", str(faces), "--templates", TEMPLATES, "--part-size", "6"]
 
+
+@pytest.fixture(scope="module")
+def whole(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes."""
+    out = tmp_path_factory.mktemp("whole") / "whole.h5"
+    apply = [sys.executable, "-m", "masksynth", "apply", *words]
+    subprocess.run([*apply, "--out", str(out), "--workers", "1"], check=True)
+    return out
+
+
+def test_the_shipped_job_array_gives_the_same_bytes_though_a_task_is_killed(
+    slurm, words: list[str], whole: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "masked.h5"
-    words += ["--out", str(out)]
+    words = [*words, "--out", str(out)]
     place = ["--chdir", str(slurm.folder), f"--export=ALL,PATH={Path(sys.executable).parent}:{os.environ['PATH']}"]
     array = slurm(
         "sbatch", "--parsable", "--array=1-3", "--mem-per-cpu=0", *place, str(JOBS / "mask-array.sbatch"), *words
@@ -72,9 +83,21 @@ def test_the_shipped_job_array_gives_the_same_bytes_though_a_task_is_killed(slur
     assert "\r" not in "".join(path.read_text() for path in slurm.folder.glob("masksynth-*.log"))
 
 
-def test_assembly_names_what_is_missing(slurm, faces: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "casia", "--root", str(faces), "--templates", TEMPLATES, "--part-size", "6"]
-    words += ["--out", str(tmp_path / "m.h5")]
+def test_dask_workers_as_jobs_give_the_same_bytes(slurm, words: list[str], whole: Path, tmp_path: Path) -> None:
+    pytest.importorskip("dask_jobqueue", reason="the extra 'cluster' is not installed")
+    out = tmp_path / "masked.h5"
+    script = [sys.executable, str(JOBS / "dask_jobs.py"), "slurm", "--jobs", "1", "--memory", "1GB"]
+    ended = subprocess.run(
+        [*script, "--", *words, "--out", str(out)],
+        env=slurm.environment, cwd=tmp_path, check=False, timeout=400, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "1 worker with 1 thread at tcp://" in ended.stderr
+    assert not unlike_datasets(out, whole)
+
+
+def test_assembly_names_what_is_missing(slurm, words: list[str], tmp_path: Path) -> None:
+    words = [*words, "--out", str(tmp_path / "m.h5")]
     place = ["--chdir", str(slurm.folder), f"--export=ALL,PATH={Path(sys.executable).parent}:{os.environ['PATH']}"]
     job = slurm("sbatch", "--parsable", "--mem-per-cpu=0", *place, str(JOBS / "assemble.sbatch"), *words)
     with pytest.raises(AssertionError, match=r"parts missing: 0, 1, 2"):
