@@ -54,7 +54,11 @@ class Photo:
     @property
     def rgb(self) -> Photo8:
         """(H, W, 3): one channel is repeated."""
-        return self.pixels if self.pixels.ndim == 3 else np.repeat(self.pixels[:, :, None], 3, axis=2)
+        if self.pixels.ndim == 3:
+            return self.pixels
+        import cv2
+
+        return np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def is_grey(pixels: Photo8) -> bool:

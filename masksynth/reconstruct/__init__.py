@@ -90,7 +90,9 @@ def find_faces(
 def _find_faces(
     pixels: Photo8, detector: Detector, reconstructor: Reconstructor
 ) -> tuple[list[Reconstruction], list[str]]:
-    rgb = np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+    import cv2  # not before there is a face to find: nothing else here needs it
+
+    rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8) if pixels.ndim == 2 else pixels
     check_rgb(rgb)
     if not isinstance(detector, SearchingDetector) or not getattr(reconstructor, "judges", False):
         return _reconstructed(rgb, detector.detect(rgb), reconstructor)
