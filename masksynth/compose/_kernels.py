@@ -332,7 +332,54 @@ def count_levels(pixels, step, counts):
                 counts[pixels[i, j, c]] += 1
 
 
-NOISE_STEPS = 16384  # a power of two
+STEEPEST, STEPS_A_LEVEL, RATIOS = 128, 16, 1024  # of the histograms of gradients and of ratios from 0 to 4
+
+
+@njit(inline="always")
+def gradient(grey, i, j):
+    """Length of the gradient by differences of neighbours, in grey levels a pixel."""
+    across = grey[i, min(j + 1, grey.shape[1] - 1)] - grey[i, max(j - 1, 0)]
+    down = grey[min(i + 1, grey.shape[0] - 1), j] - grey[max(i - 1, 0), j]
+    return np.float32(0.5) * np.float32(math.sqrt(across * across + down * down))
+
+
+@njit(inline="always")
+def quantile(counts, share):
+    """The first bin with at least that share of all in it and those before."""
+    wanted, found = share * counts.sum(), 0
+    for k in range(len(counts)):
+        found += counts[k]
+        if found >= wanted:
+            return k
+    return len(counts) - 1
+
+
+@njit(cache=True, nogil=True)
+def edge_ratio(fine, coarse, strong, least_step, least_edges, share, steep):
+    """By how much the edges of a picture are steeper in its copy `fine` (H, W) f4 than in `coarse`: the quantile
+    `share` of that over pixels whose gradient is above the quantile `strong` and above least_step; 0 where they are
+    fewer than least_edges. steep (H, W) f4 is room."""
+    height, width = fine.shape
+    counts = np.zeros(STEEPEST * STEPS_A_LEVEL, np.int64)
+    for i in range(height):
+        for j in range(width):
+            steep[i, j] = gradient(fine, i, j)
+            counts[min(int(steep[i, j] * STEPS_A_LEVEL), STEEPEST * STEPS_A_LEVEL - 1)] += 1
+    threshold = max((quantile(counts, strong) + 0.5) / STEPS_A_LEVEL, least_step)
+    ratios = np.zeros(RATIOS, np.int64)
+    edges = 0
+    for i in range(height):
+        for j in range(width):
+            if steep[i, j] >= threshold:
+                edges += 1
+                ratio = steep[i, j] / max(gradient(coarse, i, j), 1e-3)
+                ratios[min(int(ratio * (RATIOS / 4)), RATIOS - 1)] += 1
+    if edges < least_edges:
+        return 0.0
+    return (quantile(ratios, share) + 0.5) * (4 / RATIOS)
+
+
+NOISE_STEPS, NOISE_UNIT = 16384, 40.0  # the first a power of two; three units and more fit into a byte
 
 
 @njit(inline="always")
@@ -347,12 +394,12 @@ def shuffled(number):
 
 @njit(cache=True)
 def fill_noise(noise):
-    """In place: noise (n,) f4 of mean 0 and standard deviation 1: each the sum of three uniform numbers."""
+    """In place: noise (n,) i1 of mean 0 and standard deviation NOISE_UNIT: each the sum of three uniform numbers."""
     for k in range(len(noise)):
         total = 0.0
         for m in range(3):
             total += shuffled(3 * k + m + 1) * (1.0 / 4294967296.0)
-        noise[k] = np.float32(2.0 * (total - 1.5))
+        noise[k] = np.int8(round(2.0 * (total - 1.5) * NOISE_UNIT))
 
 
 @njit(inline="always")
@@ -392,7 +439,7 @@ def wear(
     """Draw a texture as `draw_layer` does, and blend each row into the picture while it is at hand.
 
     left, top: where the window lies in the picture, which is `across` pixels wide; inner (4,) i8: first and end column,
-    first and end row of the window that are blended; noise (NOISE_STEPS,) f4; the others as in blend_pixel. In place:
+    first and end row of the window that are blended; noise (NOISE_STEPS,) i1, NOISE_UNIT standing for one; the others as in blend_pixel. In place:
     pixels (H · W · C,) u1, alpha (H · W,) u1, touched (H · W,) u1."""
     last, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
     steps = np.float32(len(encode) - 1)
@@ -403,6 +450,7 @@ def wear(
         pointer(samples), pointer(texels), pointer(starts), pointer(sides), pointer(light),
     )  # fmt: skip
     decode, encode, noise = pointer(decode), pointer(encode), pointer(noise)
+    grain *= np.float32(1.0 / NOISE_UNIT)
     pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
     for py in range(inner[2], inner[3]):
         count = look_up(
@@ -420,7 +468,7 @@ def wear(
             turn = turned(row, k)
             blend_pixel(
                 row[k] * turn, row[k + 1] * turn, row[k + 2] * turn, row[k + 3], row[k + 4] * shadow, decode, encode,
-                steps, white, grain * noise[(first + px) & (NOISE_STEPS - 1)], (top + py) * across + left + px,
+                steps, white, grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px,
                 channels, pixels, alpha, touched,
             )  # fmt: skip
 
@@ -432,6 +480,7 @@ def blend(
     """Blend a layer (h, w, 5) f4, as of `draw_layer`, into the picture; the rest as in `wear`."""
     width, steps = layer.shape[1], np.float32(len(encode) - 1)
     layer, decode, encode, noise = pointer(layer), pointer(decode), pointer(encode), pointer(noise)
+    grain *= np.float32(1.0 / NOISE_UNIT)
     pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
     for py in range(inner[2], inner[3]):
         first = shuffled(seed + 7919 * (top + py)) + left
@@ -441,6 +490,6 @@ def blend(
                 continue
             blend_pixel(
                 layer[k], layer[k + 1], layer[k + 2], layer[k + 3], layer[k + 4] * shadow, decode, encode, steps, white,
-                grain * noise[(first + px) & (NOISE_STEPS - 1)], (top + py) * across + left + px, channels, pixels,
+                grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px, channels, pixels,
                 alpha, touched,
             )  # fmt: skip

@@ -53,9 +53,9 @@ class _Room:
 
 
 @cache
-def noise_table() -> npt.NDArray[np.float32]:
-    """(NOISE_STEPS,) of which each row of a picture takes a stretch: mean 0, standard deviation 1."""
-    noise = np.zeros(_kernels.NOISE_STEPS, np.float32)
+def noise_table() -> npt.NDArray[np.int8]:
+    """(NOISE_STEPS,) of which each row of a picture takes a stretch: mean 0, standard deviation NOISE_UNIT."""
+    noise = np.zeros(_kernels.NOISE_STEPS, np.int8)
     _kernels.fill_noise(noise)
     return noise
 

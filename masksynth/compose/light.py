@@ -130,7 +130,7 @@ class LightMeter:
         weight, seen = self._weight.reshape(-1), self._seen.reshape(-1, 3)
         self._usual[:] = weight @ seen / max(float(weight.sum()), 1e-9)
         counted = (seen @ _GREYISH)[weight > 0.3 * weight.max()]
-        bright = float(np.percentile(counted, 100 * BRIGHT_SIDE)) if len(counted) else 0.0
+        bright = _quantile(counted, BRIGHT_SIDE) if len(counted) else 0.0
         self._reflectance = skin_reflectance(self._usual, bright, spectrum)
         self._inverse[:] = 1 / self._reflectance
         _kernels.light_beyond(
@@ -174,7 +174,13 @@ class LightMeter:
     def _noise(self) -> float:
         """Median of the 3 x 3 noise stencil over the skin (Immerkær, "Fast Noise Variance Estimation", CVIU 1996)."""
         found = self._rough[self._rough >= 0]
-        return float(np.median(found)) / 0.6745 if len(found) >= LEAST_PLACES else 0.0
+        return _quantile(found, 0.5) / 0.6745 if len(found) >= LEAST_PLACES else 0.0
+
+
+def _quantile(values: npt.NDArray[np.float32], share: float) -> float:
+    """The one of the values that is as large as that share of them."""
+    k = int(share * (len(values) - 1))
+    return float(np.partition(values, k)[k])
 
 
 def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Spectrum) -> npt.NDArray[np.float64]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+import masksynth.compiled  # noqa: F401 - before the kernels
 from masksynth.arrays import Photo8
+from masksynth.compose import _kernels
 from masksynth.render.canvas import Window
 
 FINE, COARSE = 1.0, 2.0  # pixels: standard deviations of the two blurs that edges are compared under
@@ -42,22 +43,10 @@ def blur_of(pixels: Photo8, band: Window, interocular: float) -> float:
         return 0.0
     part = pixels[top : top + height, left : left + width]
     grey = np.ascontiguousarray(part if part.ndim == 2 else part[..., 1]).astype(np.float32)
-    before, after = (_gradient(np.asarray(cv2.GaussianBlur(grey, (0, 0), s), np.float32)) for s in (FINE, COARSE))
-    threshold = max(float(np.quantile(before, STRONG)), LEAST_STEP)
-    edges = before >= threshold
-    if int(edges.sum()) < LEAST_EDGES:
+    fine, coarse = (np.asarray(cv2.GaussianBlur(grey, (0, 0), s), np.float32) for s in (FINE, COARSE))
+    ratio = float(_kernels.edge_ratio(fine, coarse, STRONG, LEAST_STEP, LEAST_EDGES, SHARPEST, np.zeros_like(fine)))
+    if ratio <= 0:
         return 0.0
-    ratio = float(np.quantile(before[edges] / np.maximum(after[edges], 1e-3), SHARPEST))
     variance = (COARSE**2 - ratio**2 * FINE**2) / max(ratio**2 - 1, 1e-3)
     beyond = variance - (NATURAL * interocular) ** 2 - OWN**2
     return float(min(np.sqrt(max(beyond, 0.0)), LARGEST))
-
-
-def _gradient(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Length of the gradient by differences of neighbours, in grey levels a pixel."""
-    across = cv2.filter2D(grey, -1, _DIFFERENCE, borderType=cv2.BORDER_REPLICATE)
-    down = cv2.filter2D(grey, -1, _DIFFERENCE.T, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.magnitude(across, down), np.float32)
-
-
-_DIFFERENCE = np.array([[-0.5, 0.0, 0.5]], np.float32)

@@ -17,6 +17,7 @@ from masksynth.render._vectors import eight_at, four_at, lane3, minus, plus, poi
 BLOCK = 8  # cells along the side of a block
 SAMPLES = 8  # that stand for a pixel on a silhouette
 OUTSIDE = np.float32(-1e-3)  # share of a triangle that a sample may lie outside: neighbours overlap by that much
+WIDE = 4  # pixels: cells this wide are drawn eight pixels at a time
 TURNING = np.float32(0.15)  # of the largest triangle of a block: a smaller one is near to turning away
 NOTHING = np.float32(-1e30)  # u where nothing is seen
 FASTMATH = {"contract", "nsz", "arcp", "reassoc"}  # not ninf, nnan: depth starts at -inf
@@ -244,14 +245,16 @@ def weights_of(ax, ay, bx, by, cx, cy, area):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def draw_blocks(vertices, stride, cells, blocks, count, tolerances, depth, uv, width, height):
+def draw_blocks(vertices, stride, cells, blocks, count, tolerances, ramp, depth, uv, width, height):
     """Nearest surface at every pixel centre. cells (V - 1, V - 1) u1: not 0 where there is a surface. Cells of more
     than one are grown by their tolerance, as in list_blocks, so that none opens beside a finer one. In place: depth (h
     · w,) f4 from NOTHING, uv (2 · h · w,) f4 from NOTHING.
 
     A cell is two triangles, upper left (a, b, c) and lower right (d, c, b); the place is (wc, wb) from a, and as far
-    back from d. A triangle that faces away (area >= 0) is not drawn."""
-    vertices, depth, uv = pointer(vertices), pointer(depth), pointer(uv)
+    back from d. A triangle that faces away (area >= 0) is not drawn. Rows of a wide cell are drawn eight pixels at a
+    time; ramp (8,) f4: 0, 1, 2, ... A few numbers beyond uv are read, and written as they were."""
+    vertices, depth, uv, ramp = pointer(vertices), pointer(depth), pointer(uv), pointer(ramp)
+    eight, far = eight_at(ramp, 0), spread(NOTHING)
     one, planes, never = np.float32(1.0), width * height, np.float32(1e30)
     for n in range(count):
         first, column, span, whole = blocks[n, 0], blocks[n, 1], blocks[n, 2], blocks[n, 3]
@@ -299,6 +302,29 @@ def draw_blocks(vertices, stride, cells, blocks, count, tolerances, depth, uv, w
                     wb, wc, z = b_x * x + b_y * y, c_x * x + c_y * y, az + z_x * x + z_y * y
                     x, y = np.float32(x0) - dx, np.float32(py) - dy
                     we, wf, w = e_x * x + e_y * y, f_x * x + f_y * y, dz + w_x * x + w_y * y
+                    if x1 - x0 >= WIDE:
+                        for px in range(x0, x1 + 1, 8):
+                            k, on = py * width + px, np.float32(px - x0)
+                            b8 = plus(spread(wb + on * b_x), eight, b_x)
+                            c8 = plus(spread(wc + on * c_x), eight, c_x)
+                            e8 = plus(spread(we + on * e_x), eight, e_x)
+                            f8 = plus(spread(wf + on * f_x), eight, f_x)
+                            sum8, lit = plus(b8, c8, one), spread(border)
+                            down8, right8 = where_above(lit, sum8, b8, f8), where_above(lit, sum8, c8, e8)
+                            z8 = plus(spread(w + on * w_x), eight, w_x)
+                            z8 = where_above(lit, sum8, plus(spread(z + on * z_x), eight, z_x), z8)
+                            z8 = where_above(spread(most), plus(down8, right8, one), z8, far)
+                            z8 = where_above(spread(least_b), down8, far, where_above(spread(least_c), right8, far, z8))
+                            z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, far)
+                            before = eight_at(depth, k)
+                            put(depth, k, where_above(z8, before, z8, before))
+                            u8 = where_above(lit, sum8, c8, minus(spread(one), f8))
+                            v8 = where_above(lit, sum8, b8, minus(spread(one), e8))
+                            u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
+                            put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
+                            k += planes
+                            put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
+                        continue
                     for k in range(py * width + x0, py * width + x1 + 1):
                         upper = wb + wc <= border
                         down, right = wb if upper else wf, wc if upper else we  # weights of b and c in the triangle

@@ -176,8 +176,8 @@ class Canvas:
             self._blocks, self._boxes,
         )  # fmt: skip
         k.draw_blocks(
-            self._vertices, grid.stride, grid.cells, self._blocks, listed, self._tolerances, self._depth, self._uv,
-            width, height,
+            self._vertices, grid.stride, grid.cells, self._blocks, listed, self._tolerances, _RAMP, self._depth,
+            self._uv, width, height,
         )  # fmt: skip
         count = self._find_silhouettes(texture)
         if count > len(self._silhouettes):
@@ -249,6 +249,7 @@ BLOCKS_AT_MOST = (UV_SIZE // _surface_kernels.BLOCK) ** 2
 _IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
 # Eight places in a pixel, no two in the same row or column of sixteenths.
 _OFFSETS = np.array([1, -1, 5, -3, -5, -7, 3, 7, -3, 3, 1, -5, 5, -1, 7, -7], np.float32) / 16
+_RAMP = np.arange(8, dtype=np.float32)
 _EVERYWHERE = np.zeros(_shading_kernels.DISTANCE_SIDE**2, np.uint8)
 
 
