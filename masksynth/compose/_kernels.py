@@ -439,7 +439,8 @@ def wear(
     """Draw a texture as `draw_layer` does, and blend each row into the picture while it is at hand.
 
     left, top: where the window lies in the picture, which is `across` pixels wide; inner (4,) i8: first and end column,
-    first and end row of the window that are blended; noise (NOISE_STEPS,) i1, NOISE_UNIT standing for one; the others as in blend_pixel. In place:
+    first and end row of the window that are blended; noise (NOISE_STEPS,) i1,
+    NOISE_UNIT standing for one; the others as in blend_pixel. In place:
     pixels (H · W · C,) u1, alpha (H · W,) u1, touched (H · W,) u1."""
     last, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
     steps = np.float32(len(encode) - 1)
@@ -468,8 +469,8 @@ def wear(
             turn = turned(row, k)
             blend_pixel(
                 row[k] * turn, row[k + 1] * turn, row[k + 2] * turn, row[k + 3], row[k + 4] * shadow, decode, encode,
-                steps, white, grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px,
-                channels, pixels, alpha, touched,
+                steps, white, grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]),
+                (top + py) * across + left + px, channels, pixels, alpha, touched,
             )  # fmt: skip
 
 
@@ -490,6 +491,6 @@ def blend(
                 continue
             blend_pixel(
                 layer[k], layer[k + 1], layer[k + 2], layer[k + 3], layer[k + 4] * shadow, decode, encode, steps, white,
-                grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px, channels, pixels,
-                alpha, touched,
+                grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px, channels,
+                pixels, alpha, touched,
             )  # fmt: skip

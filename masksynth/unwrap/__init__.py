@@ -49,13 +49,13 @@ def extract_texture(image: Image, position_map: PositionMap, *, size: int = UV_S
         places = np.asarray(cv2.resize(places, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     # cv2.remap takes pictures below 32,768 px a side: cut out what is looked at.
     height, width = image.shape[:2]
-    low = np.clip(np.floor(places.min(axis=(0, 1))) - 1, 0, (width, height)).astype(int)
-    high = np.clip(np.ceil(places.max(axis=(0, 1))) + 2, 0, (width, height)).astype(int)
-    if (high <= low).any():
+    x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])  # least and most are slow if not
+    left, right = np.clip([np.floor(x.min()) - 1, np.ceil(x.max()) + 2], 0, width).astype(int)
+    top, bottom = np.clip([np.floor(y.min()) - 1, np.ceil(y.max()) + 2], 0, height).astype(int)
+    if right <= left or bottom <= top:
         return np.zeros((size, size, image.shape[2]), np.float32)
-    part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
-    shifted = places - low.astype(np.float32)
-    texture = cv2.remap(
-        part, shifted, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.0, 0.0, 0.0, 0.0)
-    )  # type: ignore[call-overload]
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    x -= np.float32(left)
+    y -= np.float32(top)
+    texture = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0.0, 0.0, 0.0, 0.0))
     return np.asarray(texture, np.float32).reshape(size, size, image.shape[2])
