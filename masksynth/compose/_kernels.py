@@ -355,18 +355,18 @@ def quantile(counts, share):
 
 
 @njit(cache=True, nogil=True)
-def edge_ratio(fine, coarse, strong, least_step, least_edges, share, steep):
+def edge_ratio(fine, coarse, strong, least_step, least_edges, share, steep, counts, ratios):
     """By how much the edges of a picture are steeper in its copy `fine` (H, W) f4 than in `coarse`: the quantile
     `share` of that over pixels whose gradient is above the quantile `strong` and above least_step; 0 where they are
-    fewer than least_edges. steep (H, W) f4 is room."""
+    fewer than least_edges. steep (H, W) f4, counts (STEEPEST · STEPS_A_LEVEL,) and ratios (RATIOS,) i8 are room."""
     height, width = fine.shape
-    counts = np.zeros(STEEPEST * STEPS_A_LEVEL, np.int64)
+    counts[:] = 0
+    ratios[:] = 0
     for i in range(height):
         for j in range(width):
             steep[i, j] = gradient(fine, i, j)
             counts[min(int(steep[i, j] * STEPS_A_LEVEL), STEEPEST * STEPS_A_LEVEL - 1)] += 1
     threshold = max((quantile(counts, strong) + 0.5) / STEPS_A_LEVEL, least_step)
-    ratios = np.zeros(RATIOS, np.int64)
     edges = 0
     for i in range(height):
         for j in range(width):

@@ -16,7 +16,7 @@ from masksynth.compose.colour import DECODE, ENCODE, to_encoded, to_linear
 from masksynth.compose.config import ComposeConfig
 from masksynth.compose.light import GRID, LightMeter, clipped_at
 from masksynth.compose.mask import DRAPED_HEIGHT, ReadyMask, Wardrobe
-from masksynth.compose.sharpness import blur_of
+from masksynth.compose.sharpness import Room, blur_of
 from masksynth.errors import ShapeError
 from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, texel_spacing, window_of
 from masksynth.render.pyramid import Pyramid, build_pyramid
@@ -37,19 +37,6 @@ class Composite:
     image: Photo8  # like the host
     alpha: npt.NDArray[np.uint8]  # (H, W) coverage of the mask, 255 whole
     touched: npt.NDArray[np.bool_]  # (H, W) where the mask or its shadow is; every other pixel is the host's
-
-
-class _Room:
-    """An array that grows, never shrinks."""
-
-    def __init__(self) -> None:
-        self._flat = np.zeros(0, np.float32)
-
-    def of(self, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-        count = int(np.prod(shape))
-        if count > len(self._flat):
-            self._flat = np.zeros(count, np.float32)
-        return self._flat[:count].reshape(shape)
 
 
 @cache
@@ -78,7 +65,7 @@ class Composer:
         self._texel_px = 1.0
         self._blur = 0.0
         self._white = 255.0
-        self._room = _Room()
+        self._room = Room()
 
     def look(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, *, frame: Matrix | None = None
@@ -108,7 +95,7 @@ class Composer:
         if self.config.blur:
             shape = (self._host.shape[0], self._host.shape[1])
             band = window_of(position_map, shape, extent=EYE_BAND, frame=self._frame)
-            self._blur = blur_of(self._host, band, self._texel_px * TEXELS_PER_INTEROCULAR)
+            self._blur = blur_of(self._host, band, self._texel_px * TEXELS_PER_INTEROCULAR, self._room)
 
     def wear(
         self,
