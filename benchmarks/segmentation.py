@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from safetensors.numpy import load_file
 
 from masksynth.arrays import Reconstruction
 from masksynth.detect import load_detector
@@ -171,6 +172,13 @@ def answers(rgb: np.ndarray, face: Reconstruction, method: str) -> tuple[np.ndar
     return found.alpha >= 0.5, found.score, time.process_time() - start
 
 
+def use(path: Path) -> None:
+    """Let the network have the weights of a file from now on."""
+    held = network.weights()
+    held.clear()
+    held.update({name: value.astype(np.float32) for name, value in load_file(path).items()})
+
+
 def width_of(label: np.ndarray) -> int:
     columns = np.nonzero(label.any(axis=0))[0]
     return int(columns[-1] - columns[0] + 1)
@@ -200,6 +208,12 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--outlines", type=Path, help="Polygons by file name, instead of alpha pictures.")
     parser.add_argument(
+        "--folds",
+        type=Path,
+        nargs="+",
+        help="Weights by fold of the outlines' file: each photo is judged by the network that was trained without it.",
+    )
+    parser.add_argument(
         "--groups", type=Path, help="Names by group, for a table each; DIR/groups.json where not given."
     )
     parser.add_argument("--least", type=int, default=80, help="Narrower masks, in pixels, are reported apart.")
@@ -211,6 +225,8 @@ def main() -> None:
         if not folder.is_dir():
             parser.error(f"{folder}: there is no such folder")
     photos = [pair for folder in options.folders for pair in pairs(folder, options.outlines)]
+    if options.folds and options.outlines is None:
+        parser.error("--folds needs --outlines, which says what photos make a fold")
     if not photos:
         parser.error(f"{options.folders[0]}: holds no photo with an alpha of the same stem")
     detector, reconstructor = load_detector(), load_reconstructor()
@@ -219,6 +235,8 @@ def main() -> None:
     seconds: dict[str, list[float]] = {method: [] for method in options.methods}
     refused: dict[str, list[str]] = {method: [] for method in options.methods}
     faceless = []
+    folds = json.loads(options.outlines.read_text(encoding="utf-8"))["folds"] if options.folds else []
+    fold_of = {name: k for k, names in enumerate(folds) for name in names}
     for pair in photos:
         rgb = read_photo(pair.photo).rgb
         if options.grey:
@@ -230,6 +248,8 @@ def main() -> None:
             face = None
         if face is None:
             faceless.append(pair.name)
+        if options.folds:
+            use(options.folds[fold_of[pair.photo.name]])
         line = f"{pair.photo.name:<24} {width_of(pair.label):>4} px"
         for method in options.methods:
             found, score = np.zeros_like(pair.label), None

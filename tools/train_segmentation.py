@@ -6,7 +6,7 @@ masks dyed, printed, or covered by generated ones. With --fold K, counted from 0
 outlines' file are left out, so that the network can be tested on them. tools/segmentation_samples.py makes a pool of
 samples from --seed, kept in --pool; training sees each many times, shifted, cut, coloured and blurred anew, and lasts
 --steps. The file that it writes holds nothing but the weights, averaged over the last steps; it is written every
---every steps, so that it can be tried.
+--every steps, so that it can be tried. With --mean, nothing is trained: the file holds the mean of the files given.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from segmentation_samples import (
     POOL_SIDE,
     generated_hosts,
@@ -301,9 +301,10 @@ def sheet(pool: tuple[np.ndarray, ...], seed: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("photos", type=Path, nargs="*")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pool", type=Path, required=True, help="Folder of the pool; made where it is not there.")
+    parser.add_argument("--mean", type=Path, nargs="+", help="Write the mean of these weights, of nets of one start.")
+    parser.add_argument("--pool", type=Path, help="Folder of the pool; made where it is not there.")
     parser.add_argument("--masked", type=Path, nargs="+", default=[], help="Folders of people who wear masks.")
     parser.add_argument("--outlines", type=Path, help="Where those masks are: benchmarks/segmentation_outlines.json.")
     parser.add_argument("--fold", type=int, help="Leave the photos of this fold out.")
@@ -323,6 +324,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    if options.mean:
+        files = [load_file(path) for path in options.mean]
+        mean = {name: np.mean([file[name].astype(np.float32) for file in files], axis=0) for name in files[0]}
+        save_file({name: value.astype(np.float16) for name, value in mean.items()}, options.out)
+        return
+    if options.pool is None or not options.photos:
+        parser.error("training needs PHOTOS and --pool")
     if not options.pool.is_dir():
         real = real_hosts(options.photos, LEFT_OUT)
         people = real + generated_hosts(options.generated, options.seed)
