@@ -305,7 +305,9 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
             if lost:
                 lines.append(f"  missing in {name}: {'; '.join(lost)}")
     rate = summary.done_here / max(summary.seconds, 1e-9)
-    lines.append(f"{counted(summary.done_here, 'photo')} in {summary.seconds:.1f} s, {rate:.0f} photos/s")
+    lines.append(
+        f"{counted(summary.done_here, 'photo')} in {summary.seconds:.1f} s, {rate:.{0 if rate >= 10 else 1}f} photos/s"
+    )
     return [*lines, f"next: {summary.next_line}"]
 
 
@@ -349,7 +351,8 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
         click.echo(f"  {spectrum.upper()}: {counted(count, 'row')}, {seen.masked[spectrum]:,} masked")
     for use, names in seen.templates.items():
         least, most = seen.worn[use]
-        click.echo(f"  templates for {use} rows, {least:,} to {counted(most, 'row')} each: {', '.join(names)}")
+        worn = counted(most, "row") if least == most else f"{least:,} to {counted(most, 'row')}"
+        click.echo(f"  templates for {use} rows, {worn} each: {', '.join(names)}")
     for name, parts in seen.protocols.items():
         absent = sum(lost for _, lost in parts.values())
         lost = f", {absent:,} of them without a file" if absent else ""
@@ -362,11 +365,10 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     click.echo(
         f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
     )
-    minutes = each * len(plan.photos) / workers / 60
-    click.echo(
-        f"  about {minutes:,.1f} minutes with {counted(workers, 'worker')} ({1000 * each:.1f} ms a photo, "
-        f"tried on some, of which {skipped} would be skipped)"
-    )
+    seconds = each * len(plan.photos) / workers
+    how_long = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    tried = f"tried on some, of which {skipped:,} would be skipped" if skipped else "tried on some"
+    click.echo(f"  about {how_long} with {counted(workers, 'worker')} ({1000 * each:.1f} ms a photo, {tried})")
 
 
 def _share(text: str) -> tuple[int, int]:

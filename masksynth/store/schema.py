@@ -2,7 +2,7 @@
 
 ```text
 /              attrs: schema, masksynth_version, dataset, side, crop, border, reconstructor, detector, config (JSON),
-                      seed, plan_sha256, complete; created, command
+                      seed, plan_sha256, complete, content_sha256; created, command
 /subject       (S,) utf-8
 /{nir,vis}/    image (N, side, side[, 3]) u1; where masked also clean, alpha, touched u1
                subject i4 · source utf-8 · image_id i4 · landmarks (N, 5, 2) f4 · pose (N, 3) f4 · score f4 · mask i4

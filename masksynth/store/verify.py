@@ -13,6 +13,7 @@ import numpy as np
 from masksynth.align import BORDER, TEMPLATES
 from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError, counted
+from masksynth.store.content import content_sha256
 from masksynth.store.reader import Store, open_store
 from masksynth.store.schema import PARTS, SPECTRA, ContentHash
 
@@ -69,6 +70,8 @@ def verify_store(
         for spectrum in SPECTRA:
             looked_at |= _check_rows(store, spectrum, problems, wanted, wrong, progress)
         compared = _check_hashes(store, problems, looked_at)
+        if not problems and store.file.attrs.get("content_sha256") != content_sha256(store.file):
+            problems.append("its settings, or the names of what it holds, are not those that were written")
         rows = {spectrum: store.count(spectrum) for spectrum in SPECTRA}
         masked = {spectrum: int((store.column(spectrum, "mask") >= 0).sum()) for spectrum in SPECTRA}
     return Verification(Path(path), rows, masked, compared, tuple(problems), tuple(wrong))

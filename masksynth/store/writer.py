@@ -20,6 +20,7 @@ from masksynth import __version__
 from masksynth.arrays import Spectrum
 from masksynth.errors import MasksynthError, OutputError, ShapeError, StoreError, counted
 from masksynth.files import atomic_path
+from masksynth.store.content import content_sha256
 from masksynth.store.guard import Hdf5File
 from masksynth.store.schema import (
     COLUMNS,
@@ -138,6 +139,7 @@ class StoreWriter:
         attributes["reconstructor"], attributes["detector"] = header.reconstructor, header.detector
         attributes["config"], attributes["seed"] = _json(header.config), np.int64(header.seed)
         attributes["plan_sha256"], attributes["complete"] = header.plan_sha256, np.bool_(header.complete)
+        attributes["content_sha256"] = content_sha256(self._file)
         attributes["created"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         attributes["command"] = header.command
         attributes["schema"] = SCHEMA  # last: only now is it a file of the schema

@@ -313,3 +313,25 @@ def test_two_files_are_compared_by_their_values(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "b.h5", "r+") as file:
         file["more"] = [1, 2]
     assert "more" in unlike_datasets(tmp_path / "a.h5", tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.attrs.modify("seed", 99),
+        lambda file: file.attrs.modify("config", '{"a": [2], "b": 2}'),
+        lambda file: file.attrs.modify("plan_sha256", "0" * 64),
+        lambda file: file["protocol/fold01"].attrs.modify("published", False),
+        lambda file: file.pop("protocol/fold01"),
+        lambda file: file.pop("nir/touched"),
+        lambda file: file.attrs.pop("content_sha256"),
+    ],
+    ids=["seed", "setting", "plan", "published", "protocol", "kind", "hash"],
+)
+def test_what_was_taken_out_or_set_otherwise_is_found(tmp_path: Path, change: Callable[[h5py.File], object]) -> None:
+    write_example(tmp_path / "m.h5")
+    assert not verify_store(tmp_path / "m.h5").problems
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        change(file)
+    (problem,) = verify_store(tmp_path / "m.h5").problems
+    assert problem == "its settings, or the names of what it holds, are not those that were written"
