@@ -19,7 +19,7 @@ from masksynth.compose.light import NIR_SKIN
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, SegmentationError
 from masksynth.extract.fill import fill_hidden, merge
-from masksynth.extract.judge import find_face, judge, judge_mask, judge_outline
+from masksynth.extract.judge import find_face, judge, judge_cover, judge_mask, judge_outline
 from masksynth.extract.level import nir_level
 from masksynth.extract.straps import straps_of
 from masksynth.extract.texture import Field, View, unwrap_view
@@ -112,6 +112,7 @@ def extract_template(
         filled, origin, stray = fill_hidden(merge(seen))
     except SegmentationError as error:
         raise SegmentationError(f"{photos[0].source}: {error}") from None
+    warnings += judge_cover(photos[0], origin["covered"])
     warnings += judge_outline(photos[0], float((filled.alpha > 0.5).mean()), stray)
     colour, alpha = np.clip(filled.colour, 0, 1), filled.alpha
     if config.straps:
@@ -173,7 +174,8 @@ def _metadata(
         "spectrum": spectrum,
         "nir": nir,
         "drapes": True,  # how far the mask stood off cannot be told from a photo; nearly all are drawn over the nose
-        "texels": origin,
+        "texels": {name: share for name, share in origin.items() if name != "covered"},
+        "covered": origin["covered"],
         "straps": config.straps,
         "even_light": config.even_light,
         "sources": [

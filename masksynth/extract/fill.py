@@ -16,6 +16,7 @@ from masksynth.template.format import surface
 
 LEGIBLE = 0.38  # cosine from which on a texel's colour is taken as it is
 EDGE_TEXELS = 1.5  # width of the soft edge, in texels of the 256 layout
+COVER_MARGIN = 4.0  # texels of the 256 layout within the outline, from which bare places are covered and not beside it
 MIN_SHOWN = 0.03  # share of the layout that must show mask
 
 
@@ -52,8 +53,9 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float], float]:
     The outline comes from the photo where it is seen well, from the other side where that is better, and is that of
     masks at large where neither is (see `masksynth.extract.outline`).
 
-    Returns the filled texture, the shares of the mask's texels that were measured, mirrored and continued, and the
-    share of the outline that strays from what masks look like.
+    Returns the filled texture, the shares of the mask's texels that were measured, mirrored and continued (and of those
+    that something covers: within the outline, well seen, and not mask), and the share of the outline that strays from
+    what masks look like.
     """
     texel = len(seen.alpha) / UV_SIZE
     own = seen.trust
@@ -83,6 +85,7 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float], float]:
     colour = np.where(known[..., None], colour, _continued_smoothly(colour, known))
 
     worn = alpha > 0.5
+    inner = outline.inside > COVER_MARGIN
     count = max(int(worn.sum()), 1)
     measured = worn & known & (a >= b)
     mirrored = worn & known & (a < b)
@@ -90,6 +93,7 @@ def fill_hidden(seen: Unwrapped) -> tuple[Unwrapped, dict[str, float], float]:
         "measured": round(float(measured.sum() / count), 4),
         "mirrored": round(float(mirrored.sum() / count), 4),
         "continued": round(float((worn & ~known).sum() / count), 4),
+        "covered": round(float((inner & (own > 0.5) & (seen.alpha < 0.5)).sum() / count), 4),
     }
     return Unwrapped(colour, alpha, seen.weight, seen.trust), origin, outline.stray
 

@@ -22,6 +22,7 @@ UPSIDE_DOWN_DEG = 100.0  # roll beyond which a face stands on its head
 UNSURE = 0.80  # score of the segmentation below which it is asked to look
 CUT = 0.25  # of the square root of its area that a mask may lie along the photo's edge
 SPOILT = 0.10  # share of the mask that may be overexposed or black
+COVERED = 0.03  # share of the mask that something may hide
 SMALL_COVER = 0.13  # of the layout; generated masks cover 0.15 to 0.55
 STRAY = 0.15  # share of the outline seen that may stray from what masks look like
 BLURRED = 0.010  # sharpness (see `sharpness`) below which the photo counts as blurred: a warning
@@ -123,6 +124,16 @@ def judge_mask(photo: Photo, segmentation: Segmentation) -> list[str]:
                 f"(more than {100 * SPOILT:.0f} %)."
             )
     return warnings
+
+
+def judge_cover(photo: Photo, covered: float) -> list[str]:
+    """A sentence where something lies over the mask; `covered` is the share of it that it hides."""
+    if covered <= COVERED:
+        return []
+    return [
+        f"{photo.source}: something (a hand, hair?) covers {100 * covered:.0f} % of the mask; what it hides is "
+        "mirrored or continued from its surroundings. Look at the preview; a second photo without it fills it in."
+    ]
 
 
 def judge_outline(photo: Photo, cover: float, stray: float) -> list[str]:

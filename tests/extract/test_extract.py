@@ -21,6 +21,7 @@ from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
 from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
 from masksynth.extract.fill import fill_hidden
+from masksynth.extract.judge import judge_cover
 from masksynth.extract.straps import find_straps
 from masksynth.extract.texture import Unwrapped, unwrap_view, visibility
 from masksynth.extract.texture import View as MaskView
@@ -168,7 +169,16 @@ def test_a_hand_before_the_mask_leaves_no_notch() -> None:
     hand = (np.abs(u - 150) < 11) & (v > 150)
     alpha[hand] = 0
     seen = np.ones((256, 256))
-    filled, _, stray = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), alpha, seen, seen))
+    colour = truth.rgba[..., :3].astype(float)
+    colour[hand] = (1.0, 0.0, 0.0)
+    filled, origin, stray = fill_hidden(Unwrapped(colour, alpha, seen, seen))
+    whole, none, _ = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), truth.alpha.astype(float), seen, seen))
+    assert 0.04 < origin["covered"] < 0.12
+    assert "covers 8 % of the mask" in judge_cover(Photo(np.zeros((4, 4, 3), np.uint8), Path("a.png")), 0.08)[0]
+    assert judge_cover(Photo(np.zeros((4, 4, 3), np.uint8), Path("a.png")), none["covered"]) == []
+    assert none["covered"] < 0.01
+    inside = hand & (truth.alpha > 0.9)
+    assert np.abs(filled.colour - whole.colour)[inside].mean() < 0.05  # and not the hand's colour
     assert overlap(filled.alpha, truth.alpha) > 0.95
     assert (filled.alpha[hand & (truth.alpha > 0.5)] > 0.5).mean() > 0.9
     assert 0.02 < stray < 0.2
