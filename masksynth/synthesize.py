@@ -98,6 +98,7 @@ def mask_photo(
         composer.look(photo.pixels, faces[k].position_map, spectrum)
         grain = int(rng_for(seed, name, "grain", k).integers(1 << 31))
         composer.wear(chosen[k], image, alpha, touched, seed=grain)
+    composer.let_go()
     if photo.jpeg is not None and composer.config.light and composer.config.grain:
         compress_touched(image, touched, photo.jpeg)
     return MaskedPhoto(image, alpha, touched, tuple(faces), tuple(t.name for t in chosen), tuple(dropped))

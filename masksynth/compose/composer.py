@@ -97,6 +97,10 @@ class Composer:
             band = window_of(position_map, shape, extent=EYE_BAND, frame=self._frame)
             self._blur = blur_of(self._host, band, self._texel_px * TEXELS_PER_INTEROCULAR, self._room)
 
+    def let_go(self) -> None:
+        """Give up the picture last looked at: of a very large one the room is wanted elsewhere."""
+        self._host, self._map = np.zeros((0, 0), np.uint8), None
+
     def wear(
         self,
         template: Template,

@@ -45,8 +45,8 @@ def read_prnet(path: Path) -> UserFile:
 
     Parameters
     ----------
-    path : file, or folder of a checkpoint
-        prnet.pth; or any of the checkpoint's files, their common stem, or the one folder that holds them.
+    path : file or folder
+        prnet.pth; or any of the checkpoint's files or their common stem; or a folder that holds the one or the other.
 
     Raises
     ------
@@ -54,13 +54,7 @@ def read_prnet(path: Path) -> UserFile:
         If it is neither, is cut short, or lacks a tensor.
     """
     if path.is_dir():
-        indexes = sorted(path.glob("*.index"))
-        if len(indexes) != 1:
-            raise WeightsError(
-                f"{path}: has {len(indexes)} files named *.index, but one TensorFlow checkpoint is wanted of a folder. "
-                "Give the file itself."
-            )
-        path = indexes[0]
+        path = _only_weights_in(path)
     stem_of_checkpoint = not path.exists() and path.with_name(path.name + ".index").exists()
     if stem_of_checkpoint or path.suffix in (".index", ".meta") or ".data-" in path.name:
         _, data = checkpoint_files(path)
@@ -74,6 +68,20 @@ def read_prnet(path: Path) -> UserFile:
     state = read_state_dict(path)
     arrays = _chosen(path, state, {t.name: (t.pytorch, t.shape) for t in tensors()})
     return UserFile(arrays, path.name, "PyTorch state dict", file_sha256(path), git_blob(path) == FACEXZOO_PRNET_BLOB)
+
+
+def _only_weights_in(folder: Path) -> Path:
+    """The one checkpoint or PyTorch file in a folder; prnet.pth counts before files of other names."""
+    found = sorted(folder.glob("*.index")) + (sorted(folder.glob("prnet.pth")) or sorted(folder.glob("*.pth")))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise WeightsError(f"{folder}: holds {', '.join(path.name for path in found)}. Give the one that you mean.")
+    parts = sorted(path.name for path in folder.glob("*.data-*"))
+    what = (
+        f"the .index file that belongs to {parts[0]}" if parts else "neither prnet.pth nor a checkpoint's .index file"
+    )
+    raise WeightsError(f"{folder}: {'lacks' if parts else 'holds'} {what}. Give the folder or file that has it.")
 
 
 def read_faceboxes(path: Path) -> UserFile:

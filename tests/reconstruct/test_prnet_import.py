@@ -60,6 +60,23 @@ def test_checkpoint_round_trip_by_any_of_its_names(checkpoint, arrays, name):
     assert file.form == "TensorFlow checkpoint"
 
 
+def test_a_folder_with_prnet_pth_is_as_good_as_the_file(tmp_path, checkpoint, arrays):
+    with pytest.raises(WeightsError, match="holds neither prnet.pth nor a checkpoint's .index file"):
+        read_prnet(tmp_path)
+    write_pytorch(tmp_path / "prnet.pth", arrays, whole=False)
+    (tmp_path / "faceboxes.pth").write_bytes(b"another network")
+    assert same(read_prnet(tmp_path).arrays, arrays)
+    shutil.copy(checkpoint / "w.index", tmp_path)
+    with pytest.raises(WeightsError, match=r"holds w\.index, prnet\.pth\. Give the one"):
+        read_prnet(tmp_path)
+
+
+def test_a_folder_with_data_but_no_index_says_what_it_lacks(tmp_path, checkpoint):
+    shutil.copy(checkpoint / "w.data-00000-of-00001", tmp_path)
+    with pytest.raises(WeightsError, match=r"lacks the \.index file that belongs to w\.data-00000-of-00001"):
+        read_prnet(tmp_path)
+
+
 def test_checkpoint_that_tests_write_has_the_published_names_and_layout(checkpoint, test_data):
     ours = read_index(checkpoint / "w.index")
     theirs = read_index(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
