@@ -61,7 +61,7 @@ def test_checkpoint_round_trip_by_any_of_its_names(checkpoint, arrays, name):
 
 
 def test_a_folder_with_prnet_pth_is_as_good_as_the_file(tmp_path, checkpoint, arrays):
-    with pytest.raises(WeightsError, match="holds neither prnet.pth nor a checkpoint's .index file"):
+    with pytest.raises(WeightsError, match=r"holds neither prnet\.pth nor a checkpoint's \.index file"):
         read_prnet(tmp_path)
     write_pytorch(tmp_path / "prnet.pth", arrays, whole=False)
     (tmp_path / "faceboxes.pth").write_bytes(b"another network")
