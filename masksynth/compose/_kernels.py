@@ -269,15 +269,16 @@ def light_beyond(normals, seen, weight, coefficients, usual, blur, basis, work, 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def cast_light(
-    points, normals, coefficients, beyond, usual, floor, tint, inverse, first_row, end_row, first_column, end_column,
-    light
+    points, lifted, normals, coefficients, beyond, usual, floor, tint, inverse, nearer, first_row, end_row,
+    first_column, end_column, light
 ):  # fmt: skip
     """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it (G, G),
     in the rows and columns named.
 
     coefficients (9, 3) f4; usual (3,) f4: the mean colour that the skin shows; light is at least `floor` of it, and of
-    its colour to a share of `tint`; inverse (3,) f4: it is multiplied by that. In place: light (G · G, 8) f4: red,
-    green, blue; one and one; relative change of light with slope along u and v; nothing."""
+    its colour to a share of `tint`; inverse (3,) f4: it is multiplied by that, and
+    gains `nearer` of itself for each pixel that the surface `lifted` (G, G, 3) is before the skin `points`. In place:
+    light (G · G, 8) f4: red, green, blue; one and one; relative change of light with slope along u and v; nothing."""
     side = normals.shape[0]
     one, two, six, quarter, half = np.float32(1.0), np.float32(2.0), np.float32(6.0), np.float32(0.25), np.float32(0.5)
     least, three = np.float32(1e-4), np.float32(3.0)
@@ -300,10 +301,11 @@ def cast_light(
                 gx += share * (c1 + c4 * y + c5 * z + two * c7 * x)  # of the fitted luminance over the normal
                 gy += share * (c2 + c4 * x + c6 * z - two * c7 * y)
                 gz += share * (c3 + c5 * x + c6 * y + six * c8 * z)
+            gain = beyond[i, j] * (one + nearer * (lifted[i, j, 2] - points[i, j, 2]))
             for c in range(3):  # its colour changes little over a face: where the fit says otherwise it only guesses
                 expected = lum * max(usual[c], least) / max(mean, least)
                 within = min(max(light[k, c], expected / (one + tint)), expected * (one + tint))
-                light[k, c] = beyond[i, j] * within * inverse[c]
+                light[k, c] = gain * within * inverse[c]
             light[k, 3] = light[k, 4] = one
             light[k, 7] = 0.0
             c, d = max(j - 1, 0), min(j + 1, side - 1)

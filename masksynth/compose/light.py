@@ -53,6 +53,7 @@ _GREYISH = GREYISH.astype(np.float32)
 VIS_TINT = (1.42, 0.94, 0.70)  # of skin's reflectance, luminance about 1, where that is VIS_SKIN
 DARKER_IS_REDDER = (-0.13, 0.0, 0.13)  # exponents of its luminance: melanin takes blue first
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
+LAMP_AWAY = 12.0  # interocular distances, about a metre, from an active illuminant: what stands off gets more of it
 NIR_SKIN = 0.60  # linear reflectance of skin near 850 nm; melanin hardly absorbs there
 
 
@@ -94,6 +95,7 @@ class LightMeter:
         self._light = Light(np.zeros((GRID * GRID, 8), np.float32), 0.0, False)
         self._reflectance = np.ones(3)
         self._inverse = np.ones(3, np.float32)
+        self._active = False  # the light comes from beside the camera
 
     def face(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, frame: Matrix, texel_px: float
@@ -128,6 +130,7 @@ class LightMeter:
             self._matrix, self._right, self._basis, self._coefficients,
         )  # fmt: skip
         weight, seen = self._weight.reshape(-1), self._seen.reshape(-1, 3)
+        self._active = spectrum == "nir"
         self._usual[:] = weight @ seen / max(float(weight.sum()), 1e-9)
         counted = (seen @ _GREYISH)[weight > 0.3 * weight.max()]
         bright = _quantile(counted, BRIGHT_SIDE) if len(counted) else 0.0
@@ -154,18 +157,22 @@ class LightMeter:
         if not light.known:
             light.values[:] = _PLAIN_LIGHT
             return light
-        normals = self.bridge_normals
+        normals, lifted, nearer = self.bridge_normals, self.points, 0.0
         if height is not None:
             _kernels.lift_points(
                 self.points, height, CELL // 2, CELL, self.draped_along if draped else self.along, np.float32(length),
                 DRAPED_HEIGHT, self._lifted,
             )  # fmt: skip
             _kernels.surface_normals(self._lifted, MASK_BLUR, self._work, self._normals)
-            normals = self._normals
+            normals, lifted = self._normals, self._lifted
+            if self._active:
+                nearer = 2 / (LAMP_AWAY * length)
         first_row, end_row, first_column, end_column = extent
         _kernels.cast_light(
-            self.points, normals, self._coefficients.astype(np.float32), self._beyond, self._usual.astype(np.float32),
+            self.points, lifted, normals, self._coefficients.astype(np.float32), self._beyond,
+            self._usual.astype(np.float32),
             np.float32(FLOOR), np.float32(TINT_CHANGE), self._inverse,
+            np.float32(nearer),
             max(first_row // CELL - 2, 0), min(end_row // CELL + 3, GRID),
             max(first_column // CELL - 2, 0), min(end_column // CELL + 3, GRID), light.values,
         )  # fmt: skip

@@ -19,6 +19,8 @@ SHADOW_TEXELS = 3.0  # standard deviation of the contact shadow, in texels of th
 TEXELS_PER_INTEROCULAR = 99.0  # between the outer eye corners of the layout
 RELIEF_TEXELS = 2.0  # standard deviation: slower changes of height turn the mask's normal, faster ones only shade it
 NIR_FLOOR, NIR_SLOPE = 0.45, 0.45  # dyes fade in NIR: a VIS luminance of 0 is taken as 0.45, of 1 as 0.90
+NIR_SHEEN = np.float32(0.013)  # of the 4 % of light that the surface of any fibre throws back, dyed or not, the share
+# that returns to a camera beside the lamp
 DRAPED_HEIGHT = np.float32(0.02)  # interocular distances: a mask that stands off this much follows the drape in full
 KEPT = 48
 
@@ -71,6 +73,8 @@ def prepare(template: Template, spectrum: Spectrum, validity: npt.NDArray[np.uin
     colour: npt.NDArray[np.float32]
     if spectrum == "nir":
         colour, source = nir_reflectance(template)
+        if source != "nir photo":  # a photo has it already
+            colour = colour + NIR_SHEEN
     else:
         colour, source = to_linear(template.rgba[..., :3]), ""
     scale = side / UV_SIZE

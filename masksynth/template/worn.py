@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
 
 from masksynth.arrays import UV_SIZE, Photo8, Pose
 from masksynth.reconstruct.generic import generic_position_map
@@ -20,6 +21,8 @@ FACE_WIDTHS = 2.15  # interocular distances across the picture
 CENTRE = (0.0, 0.42, -0.45)  # of the picture, in the generic face's frame
 LIGHT = (0.25, -0.55, 0.80)  # where it comes from: x right, y down, z to the camera
 AMBIENT = 0.45
+BRIDGED_TEXELS = 9.0  # standard deviation of the smoothing that hides lips and nostrils under cloth
+RELIEF_TEXELS = 2.0  # and of that which leaves pleats and seams
 _SUPERSAMPLING = 2
 
 
@@ -33,10 +36,9 @@ def worn(template: Template, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, si
     fine = side * _SUPERSAMPLING
     surface = generic_position_map()
     points = surface.positions.astype(np.float64)
-    if template.height is not None:
-        stand_off = template.resized(UV_SIZE).height
-        assert stand_off is not None
-        points = points + smooth_normals(points) * stand_off[..., None]
+    small = template.resized(UV_SIZE)
+    if small.height is not None:
+        points = points + smooth_normals(points) * small.height[..., None]
     rotation = Pose(yaw=np.radians(yaw_deg), pitch=np.radians(pitch_deg), roll=0.0).matrix
     turned = (points - CENTRE) @ rotation.T
     scale = fine / FACE_WIDTHS
@@ -45,7 +47,10 @@ def worn(template: Template, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, si
     seen = rasterize(vertices, triangles, (fine, fine))
 
     light = np.array(LIGHT) / np.linalg.norm(LIGHT)
-    shade = AMBIENT + (1 - AMBIENT) * np.clip(normals_of(turned) @ light, 0, 1) / light[2]
+    normals = normals_of(turned)
+    if small.height is not None:
+        normals += small.alpha[..., None] * (cloth_normals(turned, small.height) - normals)
+    shade = AMBIENT + (1 - AMBIENT) * np.clip(normals @ light, 0, 1) / light[2]
     v, u = (grid.astype(np.float64) for grid in np.mgrid[:UV_SIZE, :UV_SIZE])
     fields = seen.interpolate(np.stack([u, v, shade], axis=2).reshape(-1, 3), triangles)
     texel = sample(template.rgba, fields[..., 0], fields[..., 1])
@@ -62,6 +67,22 @@ def normals_of(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     down, right = np.gradient(np.asarray(points, np.float64), axis=(0, 1))
     normal = np.cross(right, down)  # x right, y down, z to the camera: right x down = towards the camera
     return normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+
+
+def cloth_normals(points: npt.NDArray[np.floating], height: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """(S, S, 3) unit normals of a mask that stands off by `height` (S, S), in the unit of the (S, S, 3) points.
+
+    Cloth does not follow lips and nostrils: what is slow comes from the smoothed surface, what is fine (pleats, seams)
+    from the height alone.
+    """
+    smooth = gaussian_filter(np.asarray(points, np.float64), (BRIDGED_TEXELS, BRIDGED_TEXELS, 0), mode="nearest")
+    down, right = np.gradient(smooth, axis=(0, 1))
+    normal = np.cross(right, down)
+    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+    fine = np.asarray(height, np.float64) - gaussian_filter(np.asarray(height, np.float64), RELIEF_TEXELS)
+    for slope, along in zip(np.gradient(fine), (down, right), strict=True):
+        normal -= np.clip(slope[..., None], -0.01, 0.01) * along / np.maximum((along**2).sum(2, keepdims=True), 1e-12)
+    return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12))
 
 
 def sample(
