@@ -59,7 +59,7 @@ def faces_section(store: Store, seed: int) -> Section:
                 )
             ]
             body.append(titled(f"{spectrum.upper()}, without masks", cards(shown)))
-    return Section("Faces", body, "Chosen at random, one crop a person.")
+    return Section("Faces", body, "Chosen at random, of as many people as there are.")
 
 
 def lowest_section(store: Store) -> Section:
