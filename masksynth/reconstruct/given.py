@@ -98,6 +98,8 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
         ) from error
     try:
         faces = _from_json(text, photo) if path.suffix.lower() == ".json" else _from_text(text, photo)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is not a file of landmarks (its lists are nested too deeply).") from error
     except (ShapeError, ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}: is not a file of landmarks ({error}).") from error
     if not faces:
@@ -138,7 +140,7 @@ def _from_text(text: str, photo: Path) -> list[Detection]:
         if not words:
             if numbers:
                 unnamed.append(numbers)
-        elif len(numbers) in (2 * count for count in COUNTS) and _is(" ".join(words), photo):
+        elif numbers and _is(" ".join(words), photo):
             named.append(_of_numbers(numbers))
     if named or not unnamed:
         return named

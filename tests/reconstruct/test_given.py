@@ -156,3 +156,17 @@ def test_bad_points_and_boxes_are_refused():
     for box in ((0, 0, 0, 10), (10, 0, 5, 10), (0, 0, float("inf"), 10)):
         with pytest.raises(ShapeError):
             detection_of_box(*box)
+
+
+def test_lists_nested_too_deeply_are_one_sentence(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        read_faces(path, Path("ann.jpg"))
+
+
+def test_a_line_of_the_photo_with_a_wrong_count_says_the_count(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("ann.jpg,1,2,3\n")
+    with pytest.raises(ConfigError, match="a line has 3 numbers, but 4, 10, 136 or 212 are wanted"):
+        read_faces(path, Path("ann.jpg"))
