@@ -144,6 +144,8 @@ def write_part(
                 raise outcome
             if isinstance(outcome, MasksynthError):
                 writer.skip(photo, _reason(str(outcome), form.root, photo.path))
+            elif isinstance(outcome, MemoryError):
+                writer.skip(photo, "there was not enough memory for this photo")
             elif isinstance(outcome, Exception):
                 log(f"{photo.path}\n{''.join(traceback.format_exception(outcome))}")
                 writer.skip(photo, f"unforeseen error ({_reason(repr(outcome), form.root, photo.path)})")

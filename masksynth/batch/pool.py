@@ -24,6 +24,7 @@ from masksynth.errors import BatchError, MasksynthError
 DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
 DEATHS_IDLE = 3  # so many workers that die with a part in hand, but not at a photo, end the run
 WAIT_S = 1.0  # between looks for parts that another run holds, and at workers that do not answer
+WORKER_MB = 500  # with Face Mesh, and some to spare
 LONGEST_TICK_S = 5.0  # more than that between two looks, and it was this process that slept
 
 THREAD_VARIABLES = (
@@ -198,7 +199,11 @@ class Pool:
         elif not worker.photos:
             self._idle_deaths[worker.part] += 1
             if self._idle_deaths[worker.part] >= DEATHS_IDLE:
-                raise BatchError(f"Worker processes end, but not at a photo ({how}). {worker.last_words()}".strip())
+                words = worker.last_words()
+                memory = (
+                    f"There is not enough memory; a worker wants {WORKER_MB} MB. " if "MemoryError" in words else ""
+                )
+                raise BatchError(f"Worker processes end, but not at a photo ({how}). {memory}{words}".strip())
         else:
             (photo,) = worker.photos
             self._deaths[photo] += 1

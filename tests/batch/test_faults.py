@@ -202,3 +202,9 @@ def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, run: Run) -> None:
     assert summary.content is not None
     reasons = {item.source: item.reason for item in summary.content.skipped}
     assert reasons == {"nir/p0/stops.png": "the process died at this photo 2 times (no answer for 2 s)"}
+
+
+def test_a_photo_too_large_for_the_memory_is_skipped_with_a_reason_people_understand(tmp_path: Path, run: Run) -> None:
+    plan = plan_of(tmp_path / "data", ["00", "large"])
+    summary = run(plan, tmp_path / "m.h5", workers=1, max_skipped=1.0)
+    assert summary.reasons() == {"there was not enough memory for this photo": 8}
