@@ -101,6 +101,8 @@ def _find_faces(
 
     def vouched(detections: list[Detection]) -> bool:
         nonlocal asked, answer
+        if not any(len(detection.points) >= 4 for detection in detections):
+            return False  # nothing that a mesh could agree with
         asked, answer = detections, _reconstructed(rgb, detections, reconstructor)
         return any(_agree(face, detection) for face in answer[0] for detection in detections)
 
