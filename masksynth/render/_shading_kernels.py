@@ -53,7 +53,7 @@ def probe_silhouette(samples, first, jump, px, n, lookups, at):
             u, v, size = u + su, v + sv, size + across
             low_u, high_u = min(low_u, su), max(high_u, su)
             low_v, high_v = min(low_v, sv), max(high_v, sv)
-    if n > begun + 1 and high_u - low_u <= jump and high_v - low_v <= jump:
+    if n > begun + 1 and high_u - low_u <= np.float32(0.5) * jump and high_v - low_v <= np.float32(0.5) * jump:
         mean, p = np.float32(1.0) / np.float32(n - begun), 4 * begun
         lookups[p], lookups[p + 1] = u * mean, v * mean
         lookups[p + 2], lookups[p + 3] = size * mean, np.float32(n - begun) * share
@@ -77,12 +77,12 @@ def look_up(py, uv, slot, width, height, vertices, stride, jump, distance, reach
     y = np.float32(py)
     n = 0
     for px in range(width):
-        u, v = uv[row + px], uv[planes + row + px]
-        if u <= NOTHING:
-            continue
         number = slot[row + px]
         if number >= 0:
             n = probe_silhouette(samples, (number + 1) * (4 * SAMPLES), jump, px, n, lookups, at)
+            continue
+        u, v = uv[row + px], uv[planes + row + px]
+        if u <= NOTHING:
             continue
         if distance[int(v * per_block) * DISTANCE_SIDE + int(u * per_block)] > reach:
             continue

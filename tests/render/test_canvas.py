@@ -141,6 +141,31 @@ def test_soft_rim_of_the_template_is_soft_in_the_photo():
     assert alpha.max() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("yaw", [0, 60, 75])
+def test_coverage_is_that_of_sixty_four_samples_a_pixel(yaw):
+    """Also where the middle of a pixel misses the head: against the plain z-buffer, eight times as fine each way."""
+    from masksynth.template.worn import sample
+
+    side, fine = 128, 8
+    face = posed(yaw, interocular=40, centre=(64, 42)).position_map
+    template = lower_face_template()
+    alpha = template.alpha * (face.validity > 0)
+    canvas = Canvas()
+    texture = build_pyramid(template.rgba[..., :3], alpha)
+    canvas.look(face, Window(0, 0, side, side), texture=texture)
+    ours = canvas.draw(texture)[..., 3]
+    shift = (fine - 1) / 2
+    fragments, triangles = plain(face.moved(np.array([[fine, 0, shift], [0, fine, shift]])), (side * fine, side * fine))
+    v, u = np.divmod(np.arange(UV_SIZE**2), UV_SIZE)
+    places = fragments.interpolate(np.stack([u, v], 1), triangles)
+    seen = sample(alpha[..., None], places[..., 0], places[..., 1])[..., 0] * fragments.covered
+    truth = seen.reshape(side, fine, side, fine).mean(axis=(1, 3))
+    rim = (truth > 0.004) & (truth < 0.996)
+    assert rim.sum() > 100
+    assert np.abs(ours - truth).max() < 0.3
+    assert np.sqrt(np.mean((ours - truth)[rim] ** 2)) < 0.12
+
+
 def test_face_outside_the_picture_draws_nothing():
     face = posed(centre=(5000.0, -4000.0)).position_map
     window = window_of(face, SHAPE)
