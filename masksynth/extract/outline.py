@@ -30,6 +30,9 @@ DESIGNS = 240  # generated masks that say what outlines are like
 OWN_SHAPE = 3.5  # texels: how far an outline may differ from all of them ...
 OWN_ANGLES = 7.0  # ... and over how many degrees such a difference is of one kind
 SLACK = 3.0  # texels of evidence by which another place on a ray may be as good as the best
+ALWAYS = 2.0  # standard deviations of generated masks' outlines within the mean: nearer places are mask ...
+COVERED = 0.2  # ... to this, where none is seen
+MOST_COVER = 0.4  # share of what nearly every mask covers that a hand may hide
 STRAY = 7.0  # texels off what masks at large suggest, from which a place counts half: a hand, hair, a loop
 ROUNDS = 6
 ROUNDING = 1.5  # texels, of the corners
@@ -46,7 +49,8 @@ class Outline:
 def fit_outline(alpha: Field, trust: Field) -> Outline:
     """The outline of the mask that alpha (S, S) shows as far as trust (S, S), in [0, 1], says it can be believed."""
     size = len(alpha)
-    observed, spread = _seen_on_rays(alpha, trust)
+    evidence = _along_rays(alpha, trust)
+    observed, spread = _edges(_uncovered(evidence))
     mean, learnt, own = _what_masks_are_like()
     noise = spread**2
     weight = np.ones(ANGLES)
@@ -56,24 +60,41 @@ def fit_outline(alpha: Field, trust: Field) -> Outline:
     both = learnt + own
     radius = mean + both @ np.linalg.solve(both + np.diag(noise / weight**3), observed - mean)
     radius = gaussian_filter1d(np.clip(radius, 4.0, REACH), 0.6, mode="wrap")
-    certain = spread < 4
-    far = np.abs(observed - expected)[certain] > STRAY
+    seen, seen_spread = _edges(evidence)
+    certain = seen_spread < 4
+    far = np.abs(seen - expected)[certain] > STRAY
     polygon = np.array(CENTRE) + radius[:, None] * _directions()
     return Outline(signed_distance(polygon, size, ROUNDING), float(far.mean()) if certain.any() else 0.0)
 
 
-def _seen_on_rays(alpha: Field, trust: Field) -> tuple[Field, Field]:
-    """Where the edge lies on each ray, in texels of the 256 layout, and how sure that is (a standard deviation).
-
-    It lies where the evidence is best: for mask before it, and against mask beyond.
-    """
+def _along_rays(alpha: Field, trust: Field) -> Field:
+    """(A, R) on each ray: 1 where mask is seen, -1 where certainly none, 0 where nothing is known."""
     along = np.arange(0.0, REACH, STEP)
     u = CENTRE[0] + _directions()[:, :1] * along
     v = CENTRE[1] + _directions()[:, 1:] * along
     scale = len(alpha) / UV_SIZE
     places = np.stack([(v + 0.5) * scale - 0.5, (u + 0.5) * scale - 0.5])
-    field = trust * (2 * alpha - 1)
-    evidence = map_coordinates(field, places, order=1, mode="constant", cval=0.0)
+    return np.asarray(map_coordinates(trust * (2 * alpha - 1), places, order=1, mode="constant", cval=0.0))
+
+
+def _uncovered(evidence: Field) -> Field:
+    """The evidence less what lies over the mask: nearly every mask covers the places near the mouth, and one that shows
+    none there is under a hand or hair. Where that is most of them, it is a mask worn elsewhere and not covered."""
+    mean, learnt, _ = _what_masks_are_like()
+    along = np.arange(0.0, REACH, STEP)
+    always = along < (mean - ALWAYS * np.sqrt(np.diag(learnt)))[:, None]
+    bare = (evidence < -0.5) & always
+    if (bare * along).sum() > MOST_COVER * (always * along).sum():
+        return evidence
+    return np.where(always, np.maximum(evidence, COVERED), evidence)
+
+
+def _edges(evidence: Field) -> tuple[Field, Field]:
+    """Where the edge lies on each ray, in texels of the 256 layout, and how sure that is (a standard deviation).
+
+    It lies where the evidence is best: for mask before it, and against mask beyond.
+    """
+    along = np.arange(0.0, REACH, STEP)
     total = np.cumsum(evidence, axis=1) * STEP
     slack = total.max(axis=1, keepdims=True) - total
     likely = np.exp(-slack / (SLACK / 3)) + 1e-9

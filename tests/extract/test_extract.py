@@ -184,6 +184,17 @@ def test_a_hand_before_the_mask_leaves_no_notch() -> None:
     assert 0.02 < stray < 0.2
 
 
+def test_a_hand_over_the_mouth_and_chin_leaves_a_whole_mask() -> None:
+    truth = load_template("kn95-white").resized(256)
+    v, u = np.mgrid[:256, :256]
+    alpha = np.where((np.abs(u - 127) < 18) & (v > 130), 0.0, truth.alpha.astype(float))
+    seen = np.ones((256, 256))
+    filled, origin, _ = fill_hidden(Unwrapped(truth.rgba[..., :3].astype(float), alpha, seen, seen))
+    assert overlap(filled.alpha, truth.alpha) > 0.85
+    assert filled.alpha[135:170, 100:155].min() > 0.5
+    assert origin["covered"] > 0.08
+
+
 def test_what_the_photo_shows_of_the_mask_is_judged() -> None:
     photo, alpha, face = worn()
     left = int(face.landmarks68[33, 0])
