@@ -210,5 +210,5 @@ def _note_gaps(numbered: list[tuple[int, int, str]], last: int, notes: list[str]
         lacking = last * len(counts) - sum(counts.values())
         notes.append(
             f"{counted(len(few), 'person has', 'persons have')} fewer than {last} of the photos 1 to {last}"
-            f": {shortened(few)}; {lacking} lack."
+            f": {shortened(few)}; {counted(lacking, 'is', 'are')} missing."
         )
