@@ -40,7 +40,7 @@ def main():
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    rims = [rim_of(load_template(entry.path)) for entry in library()]
+    rims = [rim_of(load_template(entry.path)) for entry in library() if entry.packaged]
     rim = np.mean(rims, axis=0)  # how often a texel is on a rim
     on_face, on_stretch = validity() == Validity.MEASURED, validity() == Validity.STRETCHED
     detector = load_detector()

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60, help="photos of each kind")
     arguments = parser.parse_args()
     detector, reconstructor, composer = load_detector(), load_reconstructor(), Composer()
-    templates = [load_template(entry.path) for entry in library()]
+    templates = [load_template(entry.path) for entry in library() if entry.packaged]
     for kind in ("masked", "unmasked"):
         found = []
         for number, path in enumerate(sorted((arguments.folder / kind).glob("*.jpg"))[: arguments.limit]):

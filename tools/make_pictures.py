@@ -92,9 +92,9 @@ def true_face(photo: GeneratedPhoto) -> Reconstruction:
 
 
 def templates(side: int = 132) -> Photo8:
-    """Every template of the library on the generic face."""
+    """Every template of the packaged library on the generic face."""
     cells = []
-    for k, entry in enumerate(library()):
+    for k, entry in enumerate(e for e in library() if e.packaged):
         yaw = (-25.0, 0.0, 25.0)[k % 3]
         cells.append(Cell(worn(load_template(entry.path), yaw_deg=yaw, side=side), entry.name))
     return contact_sheet(cells, columns=8, side=side)
