@@ -30,7 +30,7 @@ CONFIGS = [
     PlainConfig(**SMALL, loss="am", scale=10.0),
     PlainConfig(**{**SMALL, "lr": 0.005, "batch": 16}, loss="triplet"),
     IdrConfig(**SMALL, scale=10.0, head_lr=2.0, shared=32, orthogonality=0.01),
-    WcnnConfig(**SMALL, scale=10.0, head_lr=2.0, shared=16),
+    WcnnConfig(**SMALL, scale=10.0, head_lr=2.0, shared=16, wasserstein=1.0),
     PlainConfig(**SMALL, loss="adaface", scale=10.0, margin=0.2),
 ]
 NAMES = [f"{c.method}-{getattr(c, 'loss', '')}" for c in CONFIGS]
