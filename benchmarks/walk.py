@@ -67,12 +67,16 @@ def walk(path: Path, runs: int) -> None:
     alpha, touched = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], bool)
     floats = (photo.pixels if photo.pixels.ndim == 3 else photo.pixels[:, :, None]).astype(np.float32) / np.float32(255)
     mesh = render_mesh()
+
+    def reconstruct() -> PositionMap:
+        return reconstructor.reconstruct(rgb, found).position_map  # made when asked for
+
     size = f"{photo.pixels.shape[1]} x {photo.pixels.shape[0]} px, {spectrum}"
     print(f"\n{path.name}: {size}, eyes {face.interocular:.0f} px apart; processor milliseconds, median and least")
     stages = [
         show("decode", timed(lambda: read_photo(path), runs)),
         show("detect", timed(lambda: detector.detect(rgb), runs)),
-        show("mesh, position map, landmarks, pose", timed(lambda: reconstructor.reconstruct(rgb, found), runs)),
+        show("mesh, position map, landmarks, pose", timed(reconstruct, runs)),
         show("compose: look (light, sharpness)",
              timed(lambda: composer.look(photo.pixels, face.position_map, spectrum), runs)),
         show("compose: wear (render, blend)", timed(lambda: composer.wear(template, image, alpha, touched), runs)),
