@@ -13,7 +13,7 @@ from masksynth.arrays import UV_SIZE, Reconstruction, Spectrum
 from masksynth.photos import Photo
 from masksynth.render import grid_triangles, rasterize
 from masksynth.segment import Segmentation
-from masksynth.template.tent import smooth_normals
+from masksynth.template.tent import normals_of, smooth_normals
 
 Field = npt.NDArray[np.floating]
 
@@ -110,10 +110,7 @@ def visibility(face: Reconstruction, size: int) -> tuple[Field, Field]:
     columns = np.clip(np.rint(points[..., 0] + 1).astype(int), 0, shape[1] - 1)
     # The nearest surface in the neighbourhood, less the slope of the texel itself.
     in_front = seen.depth[rows, columns] - (points[..., 2] + 1) > BEHIND * between * scale + 2.0
-    down, right = np.gradient(points, axis=(0, 1))
-    normal = np.cross(right, down)
-    facing = normal[..., 2] / np.maximum(np.linalg.norm(normal, axis=2), 1e-9)
-    facing = gaussian_filter(facing, 1.5)
+    facing = gaussian_filter(normals_of(points)[..., 2], 1.5)
     weight = np.where(in_front | (surface_map.validity == 0) | (facing < FACING), 0.0, facing)
     seen_at_all = resized((weight > 0).astype(np.float32), size) > 0.75
     outline = distance_transform_edt(np.pad(seen.covered, 1))[1:-1, 1:-1] / (between * scale)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import Detection, Matrix, Photo8, Points3
-from masksynth.detect.halving import halved
+from masksynth.detect.halving import halved, halvings
 
 SIDE = 192  # of the network's input
 REGION = 1.5  # side of the region in longer sides of the face's box
@@ -130,7 +130,7 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
 
 def _halvings(side: float) -> int:
     """How often a square of this side is halved before what is left is less than twice the network's."""
-    return max(int(np.log2(max(side, 1) / SIDE)), 0)
+    return halvings((int(side), int(side)), SIDE)
 
 
 def _cut(rgb: Photo8, left: int, top: int, width: int, height: int) -> Photo8:

@@ -22,16 +22,20 @@ EDGE_TEXELS = 9.0  # within the edge, cloth leaves the skin over about this
 _STEPS = ((4, 260), (2, 90))  # coarse to fine: texels a cell, rounds of relaxation
 
 
+def normals_of(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """(S, S, 3) unit normals of (S, S, 3) positions in the layout, away from the head."""
+    down, right = np.gradient(np.asarray(points, np.float64), axis=(0, 1))
+    normal = np.cross(right, down)  # x right, y down, z to the camera: right x down = towards the camera
+    return normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+
+
 def smooth_normals(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """(S, S, 3) unit normals away from the head, of (S, S, 3) positions smoothed over `SMOOTH_TEXELS`.
 
     Stand-off is measured along these: the normals of the face itself fan out over lips and nostrils.
     """
     sigma = SMOOTH_TEXELS * len(points) / UV_SIZE
-    smooth = gaussian_filter(np.asarray(points, np.float64), (sigma, sigma, 0), mode="nearest")
-    down, right = np.gradient(smooth, axis=(0, 1))
-    normal = np.cross(right, down)
-    return normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+    return normals_of(gaussian_filter(np.asarray(points, np.float64), (sigma, sigma, 0), mode="nearest"))
 
 
 def cloth_height(inside: npt.NDArray[np.floating], thickness: float = 0.0) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ from masksynth.arrays import UV_SIZE, Photo8, Pose
 from masksynth.reconstruct.generic import generic_position_map
 from masksynth.render import grid_triangles, rasterize
 from masksynth.template.format import Template
-from masksynth.template.tent import smooth_normals
+from masksynth.template.tent import normals_of, smooth_normals
 
 SKIN = (0.79, 0.64, 0.55)  # sRGB of the generic face
 FEATURE = (0.50, 0.37, 0.32)  # eyes, brows and mouth
@@ -62,13 +62,6 @@ def worn(template: Template, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, si
     return np.rint(mean * 255).astype(np.uint8)
 
 
-def normals_of(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """(S, S, 3) unit normals of (S, S, 3) positions in the layout, away from the head."""
-    down, right = np.gradient(np.asarray(points, np.float64), axis=(0, 1))
-    normal = np.cross(right, down)  # x right, y down, z to the camera: right x down = towards the camera
-    return normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
-
-
 def cloth_normals(points: npt.NDArray[np.floating], height: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """(S, S, 3) unit normals of a mask that stands off by `height` (S, S), in the unit of the (S, S, 3) points.
 
@@ -77,8 +70,7 @@ def cloth_normals(points: npt.NDArray[np.floating], height: npt.NDArray[np.float
     """
     smooth = gaussian_filter(np.asarray(points, np.float64), (BRIDGED_TEXELS, BRIDGED_TEXELS, 0), mode="nearest")
     down, right = np.gradient(smooth, axis=(0, 1))
-    normal = np.cross(right, down)
-    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-12)
+    normal = normals_of(smooth)
     fine = np.asarray(height, np.float64) - gaussian_filter(np.asarray(height, np.float64), RELIEF_TEXELS)
     for slope, along in zip(np.gradient(fine), (down, right), strict=True):
         normal -= np.clip(slope[..., None], -0.01, 0.01) * along / np.maximum((along**2).sum(2, keepdims=True), 1e-12)
