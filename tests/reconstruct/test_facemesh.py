@@ -168,6 +168,15 @@ def test_a_face_that_the_mesh_is_sure_of_is_not_looked_at_turned(reconstructor, 
     assert abs(hanging[0].pose.degrees[2]) > 150
 
 
+def test_a_masked_face_in_grey_stands_where_the_mesh_is_surer_of_it_than_hanging(test_data, detector, reconstructor):
+    from masksynth.photos import read_photo
+
+    grey = cv2.cvtColor(read_photo(test_data / "photos" / "masked" / "023.jpg").rgb, cv2.COLOR_RGB2GRAY)
+    found, _ = find_faces(np.asarray(grey, np.uint8), detector, reconstructor)
+    assert len(found) == 1
+    assert abs(found[0].pose.degrees[2]) < 15
+
+
 def test_region_far_outside_the_photo_is_black():
     crop, _ = crop_region(np.full((50, 50, 3), 200, np.uint8), Region(np.array([5000.0, 5000.0]), 900.0, 0.0))
     assert crop.shape == (SIDE, SIDE, 3)
