@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 )
 @click.option("--save-segmentation", type=PATH, help="Where to write it; NAME.alpha.png where not given.")
 @click.option("--preview", "preview_path", type=PATH, help="Where to write it; NAME.preview.png where not given.")
-@click.option("--face", type=click.IntRange(min=1), default=1, show_default=True, help="Which face, from the largest.")
+@click.option(
+    "--face",
+    type=click.IntRange(min=1),
+    help="Which face, from the largest. Without it the largest that wears a mask.",
+)
 @click.option(
     "--size", type=click.Choice(["256", "512"]), default="256", show_default=True, help="Side; 512 for large faces."
 )
@@ -49,7 +53,7 @@ def command(
     segmentations: tuple[Path, ...],
     save_segmentation: Path | None,
     preview_path: Path | None,
-    face: int,
+    face: int | None,
     size: str,
     segmenter: str,
     straps: bool,

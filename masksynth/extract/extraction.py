@@ -17,12 +17,12 @@ import numpy as np
 from masksynth.arrays import UV_SIZE, Alpha, Reconstruction, Spectrum
 from masksynth.compose.light import NIR_SKIN
 from masksynth.detect import load_detector
-from masksynth.errors import ConfigError, SegmentationError
-from masksynth.extract.fill import fill_hidden, merge
-from masksynth.extract.judge import find_face, judge, judge_cover, judge_mask, judge_outline
+from masksynth.errors import ConfigError, MasksynthError, SegmentationError, TemplateError
+from masksynth.extract.fill import fill_hidden, found_outline, merge
+from masksynth.extract.judge import candidates, judge, judge_cover, judge_mask, judge_outline
 from masksynth.extract.level import nir_level
 from masksynth.extract.straps import straps_of
-from masksynth.extract.texture import Field, View, unwrap_view
+from masksynth.extract.texture import Field, View, draped, resized, unwrap_view
 from masksynth.photos import Photo, spectrum_of
 from masksynth.reconstruct import load_reconstructor
 from masksynth.segment import Segmentation, given_segmentation, segment_mask
@@ -41,7 +41,7 @@ class ExtractConfig:
 
     size: int = 256  # side of the template; 512 for faces with more than about 250 px between the eyes' outer corners
     spectrum: Literal["nir", "vis", "auto"] = "auto"
-    face: int = 1  # which face of each photo, counted from the largest
+    face: int | None = None  # which face of each photo, counted from the largest; None: the largest that wears a mask
     detector: str = "blazeface"
     reconstructor: str = "facemesh"
     segmenter: Literal["auto", "network", "grabcut"] = "auto"  # how the mask is found; auto takes the network
@@ -51,7 +51,7 @@ class ExtractConfig:
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise ConfigError(f"size must be 256 or 512, got {self.size}")
-        if self.face < 1:
+        if self.face is not None and self.face < 1:
             raise ConfigError(f"face must be at least 1, got {self.face}")
         if not 0 <= self.even_light <= 1:
             raise ConfigError(f"even_light must be in [0, 1], got {self.even_light}")
@@ -87,7 +87,7 @@ def extract_template(
     Raises
     ------
     NoFaceError, SegmentationError, TemplateError
-        If a photo shows no face, no mask can be told from it, or it is too small or too far turned to be of use.
+        If a photo shows no face, no mask can be told from any of them, or the face is too small or too far turned.
     """
     config = config or ExtractConfig()
     if not photos:
@@ -95,21 +95,27 @@ def extract_template(
     if segmentations is not None and len(segmentations) != len(photos):
         raise ConfigError(f"{len(segmentations)} segmentations were given for {len(photos)} photos: give one for each")
     detector, reconstructor = load_detector(config.detector), load_reconstructor(config.reconstructor)
-    views, warnings = [], []
+    views: list[View] = []
+    warnings: list[str] = []
     for k, photo in enumerate(photos):
-        face = find_face(photo, config.face, detector, reconstructor)
-        warnings += judge(photo, face)
+        faces = candidates(photo, config.face, detector, reconstructor)
+        given = None
         if segmentations is not None:
-            segmentation = given_segmentation(segmentations[k], photo.rgb)
-        else:
-            segmentation = _segmented(photo, face, config.segmenter)
-        warnings += judge_mask(photo, segmentation)
-        views.append(View(photo, face, segmentation))
+            given = given_segmentation(segmentations[k], photo.rgb)
+            faces = [_face_under(given.alpha, faces)]
+        view, said = _masked(photo, faces, given, config.segmenter)
+        views.append(view)
+        warnings += said
 
     spectrum = spectrum_of(photos[0].pixels, config.spectrum)
-    seen = [unwrap_view(view, config.size, spectrum, config.even_light) for view in views]
+    # Once on the skin for the outline, then on cloth within that outline, drawn over nose, lips and chin.
     try:
-        filled, origin, stray = fill_hidden(merge(seen))
+        rough = found_outline(merge([unwrap_view(view, config.size, spectrum, 0.0) for view in views]))
+        height = cloth_height(resized(rough.inside, UV_SIZE), CLOTH_THICKNESS)
+        cloth = [draped(view, height) for view in views]
+        filled, origin, stray = fill_hidden(
+            merge([unwrap_view(view, config.size, spectrum, config.even_light) for view in cloth]), rough
+        )
     except SegmentationError as error:
         raise SegmentationError(f"{photos[0].source}: {error}") from None
     warnings += judge_cover(photos[0], origin["covered"])
@@ -158,11 +164,42 @@ def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> t
     )
 
 
-def _segmented(photo: Photo, face: Reconstruction, segmenter: str) -> Segmentation:
-    try:
-        return segment_mask(photo.rgb, face, segmenter)
-    except SegmentationError as error:
-        raise SegmentationError(f"{photo.source}: {error}") from None
+def _masked(
+    photo: Photo, faces: Sequence[Reconstruction], given: Segmentation | None, segmenter: str
+) -> tuple[View, list[str]]:
+    """The first of the faces that wears a mask, and what is to be said of it. Raises what is wrong with the first."""
+    problem: MasksynthError | None = None
+    for number, face in enumerate(faces, 1):
+        try:
+            warnings = judge(photo, face)
+            segmentation = given or segment_mask(photo.rgb, face, segmenter)
+        except SegmentationError as error:
+            problem = problem or SegmentationError(f"{photo.source}: {error}")
+        except TemplateError as error:
+            problem = problem or error
+        else:
+            if number > 1:
+                warnings.insert(
+                    0,
+                    f"{photo.source}: the mask is that of face {number} of {len(faces)}, counted from the largest; no "
+                    "larger one wears a mask. --face K takes another.",
+                )
+            return View(photo, face, segmentation), warnings + judge_mask(photo, segmentation)
+    assert problem is not None, "there is a face"
+    raise problem
+
+
+def _face_under(alpha: Alpha, faces: Sequence[Reconstruction]) -> Reconstruction:
+    """The face that a mask drawn into the photo lies on: the nearest, seen from between nose and chin."""
+    rows, columns = np.nonzero(alpha >= 0.5)
+    if len(faces) == 1 or len(rows) == 0:
+        return faces[0]
+    middle = np.array([columns.mean(), rows.mean()])
+    off = [
+        float(np.linalg.norm(face.landmarks68[[33, 8], :2].mean(0) - middle)) / max(face.interocular, 1.0)
+        for face in faces
+    ]
+    return faces[int(np.argmin(off))]
 
 
 def _metadata(

@@ -14,6 +14,7 @@ from masksynth.photos import Photo
 from masksynth.reconstruct import Reconstructor, find_faces
 from masksynth.segment import Segmentation
 
+MOST_FACES = 12  # of a photo that are looked at for one that wears a mask
 SMALL_PX = 48.0  # interocular distance below which a template comes out coarse: a warning
 TOO_SMALL_PX = 22.0  # and below which it is refused
 TURNED_DEG = 40.0  # yaw beyond which half of the mask is mirrored: a warning
@@ -28,17 +29,24 @@ STRAY = 0.15  # share of the outline seen that may stray from what masks look li
 BLURRED = 0.010  # sharpness (see `sharpness`) below which the photo counts as blurred: a warning
 
 
-def find_face(photo: Photo, number: int, detector: Detector, reconstructor: Reconstructor) -> Reconstruction:
-    """Face `number` of a photo, counted from the largest. Raises NoFaceError where there are not so many."""
+def candidates(
+    photo: Photo, number: int | None, detector: Detector, reconstructor: Reconstructor
+) -> list[Reconstruction]:
+    """Face `number` of a photo, counted from the largest; every face, the largest first, where that is None.
+
+    Raises NoFaceError where there are not so many.
+    """
     faces, dropped = find_faces(photo.rgb, detector, reconstructor)
     if not faces:
         why = f" ({dropped[0]})" if dropped else ""
         raise NoFaceError(f"{photo.source}: no face was found{why}.")
+    if number is None:
+        return [upright(photo, face, reconstructor) for face in faces[:MOST_FACES]]
     if number > len(faces):
         raise NoFaceError(
             f"{photo.source}: has {len(faces)} face{'s' * (len(faces) > 1)}, but face {number} is wanted."
         )
-    return upright(photo, faces[number - 1], reconstructor)
+    return [upright(photo, faces[number - 1], reconstructor)]
 
 
 def upright(photo: Photo, face: Reconstruction, reconstructor: Reconstructor) -> Reconstruction:

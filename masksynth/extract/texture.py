@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from masksynth.arrays import UV_SIZE, Reconstruction, Spectrum
+from masksynth.arrays import UV_SIZE, PositionMap, Reconstruction, Spectrum
+from masksynth.compose.light import LightMeter, skin_places
+from masksynth.compose.mask import DRAPED_HEIGHT
 from masksynth.photos import Photo
 from masksynth.render import grid_triangles, rasterize
+from masksynth.render.canvas import texel_spacing
 from masksynth.segment import Segmentation
 from masksynth.template.tent import normals_of, smooth_normals
 
@@ -27,6 +30,13 @@ RIM_PX, RIM_TEXELS = (
 TEXELS_PER_INTEROCULAR = 99.0
 SIDES_TEXELS = 12.0  # of the 256 layout: what differs between left and right over more than this is light ...
 SIDES_STRAY = 0.12  # ... where its logarithm is within about this of its neighbours'; else a print
+BARE = 0.02  # alpha up to which a texel shows skin
+LEAST_SKIN = 0.002  # share of the layout that must show skin to say what colour it is
+SKIN_LIKE = 0.55  # of the distance between skin's colour and the mask's, in a and b of CIELAB: nearer to skin is skin
+SKIN_SPREAD = 9.0  # ... but at most this much
+SKIN_SHADES = 20.0  # ... and of so many steps of lightness
+COLOURS_APART = 8.0  # steps of CIELAB between the two from which they can be told apart
+DARKEST = 5e-4  # linear: darker cloth says nothing of the light on it
 BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
 
 
@@ -47,6 +57,20 @@ class Unwrapped:
     alpha: Field  # (S, S)
     weight: Field  # (S, S) how well a texel is seen: the cosine it is seen under, 0 where it is not
     trust: Field  # (S, S) in [0, 1]: how far `alpha` is to be believed
+
+
+def draped(view: View, height: Field) -> View:
+    """The view with the surface of its face moved to where cloth of `height` (256, 256), in interocular distances, lies
+    that is drawn over it: as `masksynth.compose` draws it, so that what is read there appears there again."""
+    surface = view.face.position_map
+    texel_px = texel_spacing(surface)
+    meter = LightMeter()
+    meter.face(view.photo.rgb, surface, "vis", np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), texel_px)
+    along = np.asarray(cv2.resize(meter.draped_along, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_LINEAR))
+    share = np.minimum(height / DRAPED_HEIGHT, 1)
+    off = np.maximum(height * (texel_px * TEXELS_PER_INTEROCULAR) + share * along[..., 3], 0) * (height > 0)
+    positions = surface.positions + (off[..., None] * along[..., :3]).astype(np.float32)
+    return replace(view, face=replace(view.face, surface=PositionMap(positions, surface.validity)))
 
 
 def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) -> Unwrapped:
@@ -73,6 +97,9 @@ def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) ->
     # Colour is that of the mask alone: texels at its edge, where skin shines in, take that of the nearest within.
     texels_per_px = TEXELS_PER_INTEROCULAR / face.interocular
     rim = max(1.0, min(RIM_PX * texels_per_px, RIM_TEXELS)) * size / UV_SIZE
+    bare = _skin_beside(texture, cover, weight)
+    cover, facing = np.where(bare, 0.0, cover), weight
+    weight = np.where(bare, 0.0, weight)
     full = (cover > 0.97) & (weight > 0)
     if full.any():
         within_mask = distance_transform_edt(full) > rim
@@ -84,9 +111,33 @@ def unwrap_view(view: View, size: int, spectrum: Spectrum, even_light: float) ->
         texture = _sides_evened(texture, full * weight, even_light)
     # That a texel shows mask is believed by how well it is seen. That it shows none is believed only within the head's
     # outline: beyond, it shows what is behind the head.
-    sure_mask = np.clip((weight - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
-    sure_bare = np.clip((weight - FACING) / 0.15, 0, 1) * np.clip((within - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
+    sure_mask = np.clip((facing - FACING) / (WELL_SEEN - FACING), 0, 1) ** 1.5
+    sure_bare = np.clip((facing - FACING) / 0.15, 0, 1) * np.clip((within - RIM[0]) / (RIM[1] - RIM[0]), 0, 1)
     return Unwrapped(texture, cover, weight, np.where(cover > 0.5, sure_mask, sure_bare))
+
+
+def _skin_beside(texture: Field, cover: Field, weight: Field) -> npt.NDArray[np.bool_]:
+    """(S, S) what lies along the mask's edge and has the colour of the skin beside it: a cheek that was taken for mask,
+    or light from it. Nothing where skin and mask are of one colour, or no skin is seen."""
+    size = len(cover)
+    none = np.zeros((size, size), bool)
+    places = cv2.resize(skin_places(), (size, size), interpolation=cv2.INTER_NEAREST) > 0.5
+    skin, mask = places & (cover < BARE) & (weight > 0), (cover > 0.97) & (weight > 0)
+    if skin.mean() < LEAST_SKIN or not mask.any():
+        return none
+    lab = cv2.cvtColor(np.clip(texture, 0, 1).astype(np.float32), cv2.COLOR_RGB2LAB)
+    of_skin, of_mask = (np.median(lab[where], axis=0) for where in (skin, mask))
+    apart = float(np.linalg.norm((of_mask - of_skin)[1:]))
+    if apart < COLOURS_APART:
+        return none
+    off = np.abs(lab - of_skin)
+    like = (np.hypot(off[..., 1], off[..., 2]) < min(SKIN_LIKE * apart, SKIN_SPREAD)) & (off[..., 0] < SKIN_SHADES)
+    reach = max(1, round(RIM_TEXELS * size / UV_SIZE))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    wide = cv2.morphologyEx((like & (cover > 0.5)).astype(np.uint8), cv2.MORPH_OPEN, disc)  # no flower of a print
+    near = cv2.dilate((cover < 0.5).astype(np.uint8), disc) > 0
+    _, labels = cv2.connectedComponents(wide)
+    return np.isin(labels, np.setdiff1d(np.unique(labels[near]), [0]))
 
 
 def visibility(face: Reconstruction, size: int) -> tuple[Field, Field]:
@@ -132,7 +183,7 @@ def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, shar
     x, y, z = n[..., 0], n[..., 1], n[..., 2]
     basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x**2 - y**2, 3 * z**2 - 1], axis=-1)
     luminance = np.clip(texture, 0, 1) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
-    level = np.log(np.clip(luminance, 2e-3, 1))
+    level = np.log(np.clip(luminance, DARKEST, 1))
     chosen = weight > 0.05
     a, b, w = basis[chosen], level[chosen], weight[chosen].astype(np.float64)
     b = b - np.average(b, weights=w)
@@ -152,7 +203,7 @@ def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
 
     Masks are about the same on both sides; prints are not, and are told by how far they stray from their surroundings.
     """
-    level = np.log(np.clip(np.clip(texture, 0, 1) ** 2.2, 2e-3, 1))
+    level = np.log(np.clip(np.clip(texture, 0, 1) ** 2.2, DARKEST, 1))
     half = len(texture) // 2
     both = np.minimum(weight, weight[:, ::-1])[:, :half]  # each half by itself: along the middle there may be a fold
     known, step = np.where(both > 0.05, both, 0.0)[..., None], (level - level[:, ::-1])[:, :half]
@@ -166,7 +217,7 @@ def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
         )
         off = np.abs(step - smooth).max(axis=2, keepdims=True)
         trusted = known / (1 + (off / SIDES_STRAY) ** 2)
-    shading = np.clip(np.hstack([smooth, -smooth[:, ::-1]]) / 2, -0.7, 0.7) * share
+    shading = np.clip(np.hstack([smooth, -smooth[:, ::-1]]) / 2, -1.0, 1.0) * share
     return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading), 0, 1) ** (1 / 2.2)
 
 

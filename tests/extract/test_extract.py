@@ -23,7 +23,7 @@ from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
 from masksynth.extract.fill import fill_hidden
 from masksynth.extract.judge import judge_cover
 from masksynth.extract.straps import find_straps
-from masksynth.extract.texture import Unwrapped, unwrap_view, visibility
+from masksynth.extract.texture import Unwrapped, draped, unwrap_view, visibility
 from masksynth.extract.texture import View as MaskView
 from masksynth.photos import Photo, read_photo, write_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
@@ -31,6 +31,7 @@ from masksynth.report.preview import preview
 from masksynth.resources import user_weights
 from masksynth.segment import given_segmentation
 from masksynth.template import load_template, read_template
+from masksynth.template.tent import cloth_height
 
 
 @cache
@@ -123,6 +124,84 @@ def test_a_template_from_a_photo_hangs_as_cloth_between_nose_and_chin() -> None:
     assert template.height[template.alpha < 0.5].max() == 0  # along its edge it lies on the skin
     middle = template.height[100:190, 100:156]
     assert middle[template.alpha[100:190, 100:156] > 0.9].min() >= 0.02
+
+
+def test_the_largest_face_that_wears_a_mask_is_taken() -> None:
+    """Beside a larger, bare face."""
+    photo, _, _ = worn(between=70.0)
+    bare = render_face(identity(0, 4), View(interocular=100), "vis", (480, 480)).pixels
+    both = Photo(np.hstack([bare, photo.pixels]), Path("both.png"))
+    made = extract_template([both])
+    assert made.views[0].face.landmarks68[:, 0].mean() > 480
+    assert "the mask is that of face 2 of 2" in made.warnings[0]
+    with pytest.raises(SegmentationError, match=r"both\.png: no mask can be told"):
+        extract_template([both], ExtractConfig(face=1))
+    with pytest.raises(SegmentationError, match=r"bare\.png: no mask can be told"):
+        extract_template([Photo(bare, Path("bare.png"))])
+    drawn = np.hstack([np.zeros((480, 480), np.float32), worn(between=70.0)[1]])
+    given = extract_template([both], segmentations=[drawn])
+    assert given.views[0].face.landmarks68[:, 0].mean() > 480
+
+
+def test_a_print_beside_the_middle_is_not_mirrored_but_a_symmetric_one_is() -> None:
+    """What the pose hides right of u = 150: a valve at the left of plain cloth stays one, one over the middle whole."""
+    v, u = np.mgrid[:256, :256]
+    cloth = load_template("kn95-white").resized(256).alpha.astype(float)
+    weight = np.where(u < 150, 1.0, 0.0)
+
+    def valves(centre: float) -> np.ndarray:
+        colour = np.where(np.hypot(u - centre, v - 150)[..., None] < 18, (0.9, 0.1, 0.1), (0.4, 0.5, 0.6))
+        colour = np.where(u[..., None] < 150, colour, 0.0)
+        filled, origin, _ = fill_hidden(Unwrapped(colour, cloth, weight, weight))
+        assert origin["mirrored"] > 0.2
+        return filled.colour[..., 0] - filled.colour[..., 1] > 0.4
+
+    left = valves(90.0)
+    assert left[:, :128].sum() > 800
+    assert left[:, 150:].sum() == 0
+    middle = valves(127.5)
+    assert middle[:, 128:].sum() == pytest.approx(middle[:, :128].sum(), rel=0.1)
+
+
+def test_flowers_all_over_are_mirrored() -> None:
+    truth = load_template("cloth-flowers").resized(256)
+    weight = np.broadcast_to(np.where(np.arange(256) < 135, 1.0, 0.0), (256, 256)).astype(float)
+    seen = Unwrapped(truth.rgba[..., :3].astype(float), truth.alpha.astype(float), weight, weight)
+    filled, _, _ = fill_hidden(seen)
+    inside = (truth.alpha > 0.9) & (np.arange(256) > 140)
+    assert filled.colour[inside].std() > 0.6 * truth.rgba[inside, :3].std()
+
+
+def test_a_cheek_within_the_outline_is_no_cloth() -> None:
+    """A disc of skin at the mask's edge, taken for mask: it neither colours the template nor belongs to it."""
+    photo, alpha, face = worn("surgical-blue")
+    wide, pixels = alpha.copy(), photo.pixels.copy()
+    u, v = 205, 150
+    centre = tuple(np.rint(face.position_map.positions[v, u, :2]).astype(int).tolist())
+    cheek = cv2.circle(np.zeros(alpha.shape, np.uint8), centre, 14, 1, -1) > 0
+    places = face.position_map.positions[100:110, 40:46, :2].reshape(-1, 2).mean(0).astype(int)
+    skin = photo.pixels[places[1] - 3 : places[1] + 4, places[0] - 3 : places[0] + 4].reshape(-1, 3)
+    pixels[cheek] = np.median(skin, axis=0).astype(np.uint8)
+    wide[cheek] = 1
+    view = MaskView(dataclasses.replace(photo, pixels=pixels), face, given_segmentation(wide, photo.rgb))
+    read = unwrap_view(view, 256, "vis", 0.0)
+    assert read.alpha[v, u] == 0
+    assert read.weight[v, u] == 0
+    clean = unwrap_view(MaskView(photo, face, given_segmentation(alpha, photo.rgb)), 256, "vis", 0.0)
+    taken = (clean.weight == 0) & (visibility(face, 256)[0] > 0)
+    assert taken[clean.alpha > 0.97].mean() < 0.01
+
+
+def test_the_far_side_of_the_nose_is_seen_on_cloth_that_is_not_on_skin() -> None:
+    _, _, face = worn(yaw=35.0)
+    photo, alpha, _ = worn(yaw=35.0)
+    view = MaskView(photo, face, given_segmentation(alpha, photo.rgb))
+    height = cloth_height(np.full((256, 256), 50.0), 0.03)
+    over = draped(view, height)
+    on_skin, on_cloth = (visibility(one.face, 256)[0][120:140, 128:150] for one in (view, over))
+    assert on_cloth.mean() > on_skin.mean() + 0.05
+    flat = draped(view, np.zeros((256, 256)))
+    assert np.array_equal(flat.face.position_map.positions, face.position_map.positions)
 
 
 def test_two_photos_measure_more_than_either() -> None:
