@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -71,15 +72,24 @@ def crop_from_photo(five_points: npt.NDArray[np.floating], side: int = 144, temp
     if not np.isfinite(source).all():
         raise ShapeError("the five points are not finite")
     # In complex numbers a similarity is w = a z + b, and least squares for a is one division.
-    target = reference_points(side, template)
-    z, w = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
-    spread = z - z.mean()
+    wanted, wanted_mean = _complex_reference(side, template)
+    z = source[:, 0] + 1j * source[:, 1]
+    mean = z.mean()
+    spread = z - mean
     size = float((np.abs(spread) ** 2).sum())
     if size < 1e-6:
         raise ShapeError("the five points all lie in one place")
-    a = np.vdot(spread, w - w.mean()) / size
-    b = w.mean() - a * z.mean()
+    a = np.vdot(spread, wanted) / size
+    b = wanted_mean - a * mean
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+@cache
+def _complex_reference(side: int, template: Template) -> tuple[npt.NDArray[np.complex128], np.complex128]:
+    """The reference points as complex numbers, less their mean, and their mean."""
+    points = reference_points(side, template)
+    w = points[:, 0] + 1j * points[:, 1]
+    return w - w.mean(), w.mean()
 
 
 def crop(pixels: Photo8, matrix: Matrix, side: int) -> Photo8:

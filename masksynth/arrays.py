@@ -171,11 +171,13 @@ class Reconstruction:
         """Where each texel of the layout lies in the photo."""
         return self.surface if isinstance(self.surface, PositionMap) else self.surface()
 
-    @property
+    @cached_property
     def five_points(self) -> Points2:
-        """(5, 2): eye centres, nose tip, mouth corners; the same rule for every reconstructor."""
-        p = self.landmarks68[:, :2]
-        return np.stack([p[36:42].mean(0), p[42:48].mean(0), p[30], p[48], p[54]]).astype(np.float32)
+        """(5, 2): eye centres, nose tip, mouth corners; the same rule for every reconstructor. Read-only."""
+        points = self.landmarks68[[36, 42, 30, 48, 54], :2].astype(np.float32)
+        points[:2] = self.landmarks68[36:48, :2].reshape(2, 6, 2).mean(1)
+        points.flags.writeable = False
+        return points
 
     @property
     def interocular(self) -> float:

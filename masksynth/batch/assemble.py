@@ -17,7 +17,18 @@ from masksynth.batch.part import PartForm, PartReader, part_path
 from masksynth.batch.plan import ABSENT_REASON, Plan, PlannedProtocol
 from masksynth.errors import BatchError, StoreError
 from masksynth.files import atomic_path
-from masksynth.store import PARTS, SPECTRA, Header, ProtocolRows, Skipped, StoreWriter, Stretch, verify_store
+from masksynth.store import (
+    PARTS,
+    SPECTRA,
+    Header,
+    ProtocolRows,
+    Skipped,
+    StoreWriter,
+    Stretch,
+    differ_untouched,
+    untouched_differ,
+    verify_store,
+)
 from masksynth.store.writer import writing
 
 if TYPE_CHECKING:
@@ -108,6 +119,7 @@ def assemble(
     written = dict.fromkeys(SPECTRA, 0)
     stretches: defaultdict[str, list[Stretch]] = defaultdict(list)
     part_of: dict[tuple[str, int], int] = {}
+    unlike = dict.fromkeys(SPECTRA, 0)
     progress.begin("rows joined", sum(counts.values()))
     with atomic_path(out) as temporary:
         with (
@@ -124,23 +136,26 @@ def assemble(
             for k in range(plan.parts):
                 with _opened(folder, k, form) as part:
                     for spectrum in SPECTRA:
+                        plain = {name: crc for name, crc in part.sums(spectrum).items() if name in writer.plain}
                         try:
-                            for block in part.blocks(spectrum, sources.__getitem__):
-                                writer.write(spectrum, block.rows)
-                                photos[spectrum].append(block.rows.image_id)
+                            for block in part.blocks(spectrum, sources.__getitem__, left=plain):
+                                rows = block.rows
+                                writer.write(spectrum, rows)
+                                photos[spectrum].append(rows.image_id)
                                 slots[spectrum].append(block.slots)
-                                masked[spectrum] += int((block.rows.mask >= 0).sum())
-                                written[spectrum] += len(block.rows)
-                                progress.advance(len(block.rows))
+                                masked[spectrum] += int((rows.mask >= 0).sum())
+                                written[spectrum] += len(rows)
+                                unlike[spectrum] += differ_untouched(rows.image, rows.clean, rows.alpha, rows.touched)
+                                progress.advance(len(rows))
                         except StoreError as error:
                             raise DamagedPartError(k, str(error)) from error
-                        for name, checksum in part.sums(spectrum).items():
+                        for name, checksum in (plain | writer.packed_sums(spectrum)).items():
                             stretches[name].append(Stretch(written[spectrum], checksum))
                             part_of[name, written[spectrum]] = k
-            rows = {spectrum: _joined(photos[spectrum], slots[spectrum]) for spectrum in SPECTRA}
+            rows_of = {spectrum: _joined(photos[spectrum], slots[spectrum]) for spectrum in SPECTRA}
             place = {number: index for index, number in enumerate(lost)}
             uses = {photo.number: tuple(slot.use for slot in photo.slots) for photo in plan.photos}
-            protocols = [_protocol_rows(protocol, rows, place, uses) for protocol in plan.protocols]
+            protocols = [_protocol_rows(protocol, rows_of, place, uses) for protocol in plan.protocols]
             writer.finish(
                 Header(
                     dataset=plan.dataset,
@@ -164,7 +179,8 @@ def assemble(
         for name, stop in read_back.wrong_stretches:
             k = part_of[name, stop]
             raise DamagedPartError(k, f"{part_path(folder, k)}: '{name}' has other values than were written.")
-        problems = [text for text in read_back.problems if complete or "incomplete" not in text]
+        problems = [untouched_differ(spectrum, count) for spectrum, count in unlike.items() if count]
+        problems += [text for text in read_back.problems if complete or "incomplete" not in text]
         if problems:
             raise BatchError(f"{out}: read back, the file is not sound ({problems[0]}). Nothing was put in its place.")
     return Assembled(

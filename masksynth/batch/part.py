@@ -12,7 +12,7 @@ import time
 import traceback
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -33,7 +33,7 @@ from masksynth.store.writer import writing
 
 PART_SCHEMA = "masksynth-part/3"
 WRITING = -1  # in place of a photo's number: what follows is no photo's fault, but writing the part
-BLOCK = 64  # rows written together; bounds the memory of a worker
+BLOCK = 64  # rows written or read together; bounds the memory of a worker
 
 _ROW = np.dtype(
     [(name, *form) for name, form in COLUMNS.items() if name != "source"]  # the plan knows the source
@@ -335,31 +335,35 @@ class PartReader:
         """Rows of a spectrum."""
         return self._rows[spectrum]
 
-    def blocks(self, spectrum: Spectrum, source: Callable[[int], str], size: int = 256) -> Iterator[PartBlock]:
+    def blocks(
+        self, spectrum: Spectrum, source: Callable[[int], str], *, left: Collection[str] = (), size: int = BLOCK
+    ) -> Iterator[PartBlock]:
         """The rows in order; `source` gives a photo's path by its number.
 
-        The checksum of the tables is compared at the end, those of the images are left to the reader of the joined
-        file; see `sums`.
+        Checksums are compared at the end, but for the datasets of images in `left`, which whoever reads the joined
+        file compares; see `sums`.
         """
         if not self._rows[spectrum]:
             return
         group = self._file[spectrum]
         datasets = {name: group[name] for name in (*self._form.kinds(spectrum), "rows")}
-        checksum = 0
+        compared = dict.fromkeys((name for name in datasets if f"{spectrum}/{name}" not in left), 0)
         for start in range(0, self._rows[spectrum], size):
             block = np.s_[start : min(start + size, self._rows[spectrum])]
             try:
                 values = {name: dataset[block] for name, dataset in datasets.items()}
             except OSError as error:
                 raise StoreError(f"{self.path}: is damaged ({error}).") from error
+            for name, checksum in compared.items():
+                compared[name] = _checksum(values[name], checksum)
             table = values.pop("rows")
-            checksum = _checksum(table, checksum)
             values |= {name: np.ascontiguousarray(table[name]) for name in _ROW.names or ()}
             slots = values.pop("slot")
             values["source"] = tuple(map(source, table["image_id"].tolist()))
             yield PartBlock(Rows(**values), slots)
-        if checksum != self._sums[f"{spectrum}/rows"]:
-            raise StoreError(f"{self.path}: '{spectrum}/rows' has other values than were written.")
+        for name, checksum in compared.items():
+            if checksum != self._sums[f"{spectrum}/{name}"]:
+                raise StoreError(f"{self.path}: '{spectrum}/{name}' has other values than were written.")
 
     def sums(self, spectrum: Spectrum) -> dict[str, int]:
         """Name of each dataset of images in the joined file → CRC-32 of this part's share of it."""

@@ -33,7 +33,7 @@ BETWEEN_68 = (  # landmark, first, second, share
     (25, 293, 334, 0.2),
 )
 # fmt: on
-_PLACES = list(MESH_INDEX_68)
+_PLACES = np.array(MESH_INDEX_68, np.intp)
 _MOVED, _FIRST, _SECOND = np.array([row[:3] for row in BETWEEN_68], np.intp).T
 _SHARE = np.array([[row[3]] for row in BETWEEN_68], np.float32)
 

@@ -39,7 +39,7 @@ OUTLINE = (
     148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )
 # fmt: on
-_RIGID = [MESH_INDEX_68[k] for k in RIGID_68]  # none of these lies between two points of the mesh
+_RIGID = np.array([MESH_INDEX_68[k] for k in RIGID_68], np.intp)  # none of these lies between two points of the mesh
 
 
 @cache

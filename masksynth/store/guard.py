@@ -17,6 +17,7 @@ import h5py
 
 from masksynth.errors import OutputError
 
+SMALL, GATHERED = 4096, 1 << 18  # bytes: writes of so many are gathered, up to so many together
 LIBVER = ("v110", "v110")  # one file format whatever HDF5 library writes it; read by HDF5 1.10 (2016) and later
 
 
@@ -26,6 +27,7 @@ class _Guarded(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._place = 0
+        self._gathered, self._gathered_at = bytearray(), 0  # small writes, one behind the other, for one system call
         self._unwritten: list[tuple[int, bytes]] = []  # place and bytes of every write from the first error on
         self.error: OSError | None = None
 
@@ -50,6 +52,7 @@ class _Guarded(io.RawIOBase):
         return offset
 
     def readinto(self, buffer: Any) -> int:
+        self._hand_over()
         view = memoryview(buffer).cast("B")
         count = os.preadv(self._descriptor, [view], self._place)
         if self._unwritten:
@@ -65,6 +68,23 @@ class _Guarded(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         place, self._place = self._place, self._place + len(view)
+        if place != self._gathered_at + len(self._gathered) or len(self._gathered) + len(view) > GATHERED:
+            self._hand_over()
+        if len(view) <= SMALL:
+            self._gathered_at = self._gathered_at if self._gathered else place
+            self._gathered += view
+        else:
+            self._hand_over()
+            self._write(place, view)
+        return len(view)
+
+    def _hand_over(self) -> None:
+        """Write what was gathered."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, bytearray()
+            self._write(self._gathered_at, memoryview(gathered))
+
+    def _write(self, place: int, view: memoryview) -> None:
         written = 0
         while written < len(view) and self.error is None:
             try:
@@ -73,9 +93,9 @@ class _Guarded(io.RawIOBase):
                 self.error = error
         if written < len(view):
             self._unwritten.append((place + written, bytes(view[written:])))
-        return len(view)
 
     def truncate(self, size: int | None = None) -> int:
+        self._hand_over()
         size = self._place if size is None else size
         if self.error is None:
             try:
@@ -85,14 +105,17 @@ class _Guarded(io.RawIOBase):
         return size
 
     def flush(self) -> None:
-        """Nothing is buffered; whoever renames the file has it written to the disk first."""
+        """To the system; whoever renames the file has it written to the disk first."""
+        self._hand_over()
 
     def _size(self) -> int:
+        self._hand_over()
         ends = (place + len(data) for place, data in self._unwritten)
         return max(os.fstat(self._descriptor).st_size, *ends, 0)
 
     def close(self) -> None:
         if not self.closed:
+            self._hand_over()
             self._unwritten.clear()
             try:
                 os.close(self._descriptor)  # network file systems report a full disk as late as here
@@ -129,5 +152,6 @@ class Hdf5File:
 
     def check(self) -> None:
         """Raise the first error that the system reported, if there was any."""
+        self._guarded.flush()
         if self._guarded.error is not None:
             raise self._guarded.error

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from masksynth.align import BORDER, TEMPLATES
 from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError, counted
 from masksynth.store.content import content_sha256
+from masksynth.store.readback import Stretch, wrong_stretches
 from masksynth.store.reader import Store, open_store
 from masksynth.store.schema import PARTS, SPECTRA, ContentHash
 
-BLOCK = 256  # rows looked at together
+BLOCK = 32  # images looked at together: what one check has read, the next finds in the processor's cache
+VALUES = 4096  # of a table looked at together
+
+Images = npt.NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,6 @@ class Verification:
     wrong_stretches: tuple[tuple[str, int], ...] = ()  # dataset and end of each stretch whose values are others
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """Consecutive rows of a dataset, from the end of the stretch before it up to `stop`, and their CRC-32."""
-
-    stop: int
-    crc32: int
-
-
 def verify_store(
     path: Path | str,
     *,
@@ -51,8 +47,8 @@ def verify_store(
     Parameters
     ----------
     stretches : name of an image dataset → stretches, optional
-        For whoever has just written the file from pieces: these checksums of the pieces are compared in place of the
-        dataset's hash, at less than half its cost.
+        For whoever has just written the file from pieces, and has looked at the rows of each (`differ_untouched`): what
+        is stored is compared with what was handed over, and neither unpacked, hashed nor looked at once more.
     progress : called with a number of rows
         After each block of rows.
 
@@ -63,12 +59,11 @@ def verify_store(
     """
     problems: list[str] = []
     wrong: list[tuple[str, int]] = []
-    wanted = {name: {item.stop: item.crc32 for item in found} for name, found in (stretches or {}).items()}
     with open_store(path) as store:
         _check_tables(store, problems)
         looked_at: set[str] = set()
         for spectrum in SPECTRA:
-            looked_at |= _check_rows(store, spectrum, problems, wanted, wrong, progress)
+            looked_at |= _check_rows(store, spectrum, problems, stretches or {}, wrong, progress)
         compared = _check_hashes(store, problems, looked_at)
         if not problems and store.file.attrs.get("content_sha256") != content_sha256(store.file):
             problems.append("its settings, or the names of what it holds, are not those that were written")
@@ -118,7 +113,7 @@ def _check_rows(
     store: Store,
     spectrum: Spectrum,
     problems: list[str],
-    stretches: Mapping[str, Mapping[int, int]],
+    stretches: Mapping[str, Sequence[Stretch]],
     wrong: list[tuple[str, int]],
     progress: Callable[[int], None],
 ) -> set[str]:
@@ -129,50 +124,54 @@ def _check_rows(
         if len(values) and not lowest <= values.min() <= values.max() < limit:
             problems.append(f"{spectrum}: column '{name}' points outside its table")
     kinds = {kind: f"{spectrum}/{kind}" for kind in store.kinds(spectrum)}
-    hashes = {name: ContentHash() for name in kinds.values() if name not in stretches}
-    sums = {name: 0 for name in kinds.values() if name in stretches}
-    others: list[str] = []
-    untouched_differ = 0
-    for rows in _blocks(store.count(spectrum), {stop for name in sums for stop in stretches[name]}):
-        try:
-            images = {kind: store.images(spectrum, rows, kind) for kind in kinds}
-        except StoreError as error:
-            problems.append(str(error))
-            return set(kinds.values())
+    hashes = {kind: ContentHash() for kind, name in kinds.items() if name not in stretches}
+    others, unlike, count = list[str](), 0, store.count(spectrum)
+    try:
         for kind, name in kinds.items():
-            if name in hashes:
-                hashes[name].update(images[kind])
-                continue
-            sums[name] = zlib.crc32(images[kind].data, sums[name])
-            if rows.stop in stretches[name]:
-                if sums[name] != stretches[name][rows.stop]:
-                    wrong.append((name, rows.stop))
-                sums[name] = 0
-        if "touched" in images and "clean" in images:
-            differs = images["image"] != images["clean"]
-            if differs.ndim == 4:  # ten times as fast as any(-1)
-                differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
-            untouched = images["touched"] == 0
-            untouched_differ += int(((differs | (images["alpha"] > 0)) & untouched).any((1, 2)).sum())
-        progress(rows.stop - rows.start)
-    if untouched_differ:
-        problems.append(f"{spectrum}: {untouched_differ} masked crops differ from the clean ones in untouched pixels")
-    for name, content in hashes.items():
-        stated = store.file[name].attrs.get("sha256", "")
+            if name in stretches:
+                silent = kind != "image" or hashes
+                ends = wrong_stretches(store.path, store.file[name], stretches[name], _nothing if silent else progress)
+                wrong += [(name, end) for end in ends]
+                others += [name] * bool(ends)
+        for start in range(0, count if hashes else 0, BLOCK):
+            rows = slice(start, min(start + BLOCK, count))
+            images = {kind: store.images(spectrum, rows, kind) for kind in hashes}
+            for kind, content in hashes.items():
+                content.update(images[kind])
+            unlike += differ_untouched(**{kind: images.get(kind) for kind in kinds})
+            progress(rows.stop - rows.start)
+    except StoreError as error:
+        problems.append(str(error))
+        return set(kinds.values())
+    if unlike:
+        problems.append(untouched_differ(spectrum, unlike))
+    for kind, content in hashes.items():
+        stated = store.file[kinds[kind]].attrs.get("sha256", "")
         if stated and content.hexdigest() != str(stated):
-            others.append(name)
-    problems += [_other_values(name) for name in dict.fromkeys([*others, *(name for name, _ in wrong if name in sums)])]
+            others.append(kinds[kind])
+    problems += map(_other_values, others)
     return set(kinds.values())
 
 
-def _blocks(count: int, stops: set[int]) -> Iterator[slice]:
-    """Rows 0 to `count` in blocks that end at each of `stops`."""
-    start = 0
-    for stop in sorted({*stops, count}):
-        while start < stop:
-            end = min(start + BLOCK, stop)
-            yield slice(start, end)
-            start = end
+def differ_untouched(image: Images, clean: Images = None, alpha: Images = None, touched: Images = None) -> int:
+    """How many of some rows, (n, side, side[, 3]) of each kind, differ from the clean crop, or are masked, in untouched
+    pixels; 0 where one of the kinds is missing."""
+    if image is None or clean is None or alpha is None or touched is None:
+        return 0
+    differs = image != clean
+    if differs.ndim == 4:  # ten times as fast as any(-1)
+        differs = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    wrong = (differs | (alpha > 0)) > (touched > 0)
+    return int(wrong.any((1, 2)).sum()) if wrong.any() else 0
+
+
+def untouched_differ(spectrum: Spectrum, count: int) -> str:
+    """The sentence about so many crops."""
+    return f"{spectrum}: untouched pixels differ from the clean crop in {counted(count, 'masked crop')}"
+
+
+def _nothing(_: int) -> None:
+    """Progress that nobody follows."""
 
 
 def _other_values(name: str) -> str:
@@ -193,8 +192,8 @@ def _check_hashes(store: Store, problems: list[str], looked_at: set[str]) -> int
             continue
         content = ContentHash()
         try:
-            for start in range(0, len(dataset), BLOCK):
-                block = np.s_[start : start + BLOCK]
+            for start in range(0, len(dataset), VALUES):
+                block = np.s_[start : start + VALUES]
                 content.update(dataset.asstr()[block] if dataset.dtype == object else dataset[block])
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"'{name}' cannot be read ({str(error).splitlines()[0]})")

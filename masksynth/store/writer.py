@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import re
+import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +46,7 @@ Compression = Literal["none", "masks", "lzf", "gzip"]
 """``masks`` packs alpha and touched by gzip, which are nearly all zero, and leaves the crops as they are."""
 
 GZIP_LEVEL = 1
+COLUMN_BLOCK = 4096  # rows whose columns are written together
 _TEXT = h5py.string_dtype("utf-8")
 
 
@@ -69,6 +73,10 @@ class StoreWriter:
         self._cursor = dict.fromkeys(SPECTRA, 0)
         self._hashes: dict[str, ContentHash] = {}
         self._datasets: dict[str, h5py.Dataset] = {}  # of the rows, kept open: opening costs more than writing a block
+        self._columns: defaultdict[str, list[Any]] = defaultdict(list)  # not written yet, from the row below on
+        self._columns_from = dict.fromkeys(SPECTRA, 0)
+        self.plain: set[str] = set()  # datasets of images that are stored as they are given
+        self._packed: dict[str, int] = {}  # dataset that is packed here → CRC-32 of its chunks, as they are stored
         self._guard = Hdf5File(self.path)
         self._file = self._guard.h5
         for spectrum in SPECTRA:
@@ -96,11 +104,45 @@ class StoreWriter:
             raise ShapeError(f"{self.path}: {counted(stop, spectrum + ' row')} for a file of {self._counts[spectrum]}")
         for name in (*kinds, *COLUMNS):
             values = getattr(rows, name)
-            if len(rows):
-                self._datasets[f"{spectrum}/{name}"][start:stop] = values
-            self._hashes[f"{spectrum}/{name}"].update(values)
+            full = f"{spectrum}/{name}"
+            if name in COLUMNS:
+                self._columns[full].append(values)
+            elif full in self._packed:
+                self._pack(full, start, np.ascontiguousarray(values))
+            elif len(rows):
+                self._datasets[full][start:stop] = values
+            self._hashes[full].update(values)
         self._cursor[spectrum] = stop
+        if stop - self._columns_from[spectrum] >= COLUMN_BLOCK:
+            self._write_columns(spectrum)
         self._guard.check()
+
+    def _write_columns(self, spectrum: Spectrum) -> None:
+        """Many rows at once: a call of HDF5 costs as much as a thousand of their values."""
+        start, stop = self._columns_from[spectrum], self._cursor[spectrum]
+        for name in COLUMNS:
+            gathered = self._columns[f"{spectrum}/{name}"]
+            if start < stop:
+                whole = tuple(itertools.chain.from_iterable(gathered)) if name == "source" else np.concatenate(gathered)
+                self._datasets[f"{spectrum}/{name}"][start:stop] = whole
+            gathered.clear()
+        self._columns_from[spectrum] = stop
+
+    def _pack(self, name: str, start: int, values: npt.NDArray[np.uint8]) -> None:
+        """A chunk a row, as HDF5's own filter would store it, but known here: see `packed_sums`."""
+        dataset, checksum = self._datasets[name].id, self._packed[name]
+        corner = (0,) * (values.ndim - 1)
+        for row, value in enumerate(values, start):
+            chunk = zlib.compress(value.data, GZIP_LEVEL)
+            dataset.write_direct_chunk((row, *corner), chunk)
+            checksum = zlib.crc32(chunk, checksum)
+        self._packed[name] = checksum
+
+    def packed_sums(self, spectrum: Spectrum) -> dict[str, int]:
+        """Packed dataset → CRC-32 of the chunks that were stored since this was last asked; see `Stretch`."""
+        sums = {name: value for name, value in self._packed.items() if name.startswith(f"{spectrum}/")}
+        self._packed.update(dict.fromkeys(sums, 0))
+        return sums
 
     def finish(
         self,
@@ -117,6 +159,7 @@ class StoreWriter:
                 raise StoreError(
                     f"{self.path}: {self._cursor[spectrum]} {spectrum} rows were written of {self._counts[spectrum]}."
                 )
+            self._write_columns(spectrum)
         if header.side != self.side:
             raise ShapeError(f"{self.path}: the header says side {header.side}, the rows have {self.side}")
         self._table("subject", subjects)
@@ -155,6 +198,9 @@ class StoreWriter:
                 options = {"chunks": (1, *shape), "compression": "lzf" if compression == "lzf" else "gzip"}
                 if compression != "lzf":
                     options["compression_opts"] = GZIP_LEVEL
+                    self._packed[f"{spectrum}/{kind}"] = 0
+            else:
+                self.plain.add(f"{spectrum}/{kind}")
             self._create(group, kind, (count, *shape), np.uint8, options)
         for name, (dtype, shape) in COLUMNS.items():
             self._create(group, name, (count, *shape), _TEXT if dtype is str else dtype, {})

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pytest
 from batch_cases import plan_of
 
@@ -242,9 +241,10 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, run: Run) -> None:
         time.sleep(0.01)
     process.kill()
     process.wait()
-    damaged, cut = sorted(parts_folder(out).glob("0*.h5"))[:2]
-    with h5py.File(damaged, "r+") as file:
-        file["nir/image"][0] = np.zeros((32, 32), np.uint8)
+    damaged, cut, veiled = sorted(parts_folder(out).glob("0*.h5"))[:3]
+    for path, name in ((damaged, "nir/image"), (veiled, "nir/alpha")):
+        with h5py.File(path, "r+") as file:
+            file[name][0] = 255 - file[name][0]
     cut.write_bytes(cut.read_bytes()[:3000])
     run(plan, out, workers=1)
     assert not unlike_datasets(out, tmp_path / "whole.h5")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
+import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import h5py
@@ -16,6 +18,8 @@ from masksynth.store import (
     ProtocolRows,
     Rows,
     Skipped,
+    StoreWriter,
+    Stretch,
     open_store,
     unlike_datasets,
     verify_store,
@@ -335,3 +339,39 @@ def test_what_was_taken_out_or_set_otherwise_is_found(tmp_path: Path, change: Ca
         change(file)
     (problem,) = verify_store(tmp_path / "m.h5").problems
     assert problem == "its settings, or the names of what it holds, are not those that were written"
+
+
+@pytest.mark.parametrize("compression", ["none", "masks", "gzip"])
+def test_a_bit_that_turns_on_the_disk_is_found_when_the_file_is_read_back(tmp_path: Path, compression: str) -> None:
+    """By what was handed to the writer, packed or not, stretch by stretch; without unpacking anything."""
+    nir = make_rows(40, "nir", masked=True)
+    path = tmp_path / "m.h5"
+    stretches: dict[str, list[Stretch]] = {}
+    with StoreWriter(path, side=SIDE, counts={"nir": 40, "vis": 0}, compression=compression) as writer:
+        for start, stop in ((0, 15), (15, 40)):
+            rows = replace(nir, **{f.name: getattr(nir, f.name)[start:stop] for f in fields(nir)})
+            writer.write("nir", rows)
+            kinds = ("image", "clean", "alpha", "touched")
+            sums = {f"nir/{k}": zlib.crc32(getattr(rows, k).tobytes()) for k in kinds if f"nir/{k}" in writer.plain}
+            for name, checksum in (sums | writer.packed_sums("nir")).items():
+                stretches.setdefault(name, []).append(Stretch(stop, checksum))
+        writer.finish(HEADER, subjects=("a", "b", "c"), masks=[MaskEntry("blue", {}, "00")])
+    assert sorted(stretches) == ["nir/alpha", "nir/clean", "nir/image", "nir/touched"]
+    seen: list[int] = []
+    assert verify_store(path, stretches=stretches, progress=seen.append).problems == ()
+    assert sum(seen) == 40
+    assert verify_store(path).problems == ()
+    with h5py.File(path) as file:
+        places = {}
+        for name in stretches:
+            dataset = file[name].id
+            unpacked = file[name].chunks is None
+            places[name] = dataset.get_offset() + 20 * SIDE**2 if unpacked else dataset.get_chunk_info(20).byte_offset
+    sound = path.read_bytes()
+    for name, place in places.items():
+        damaged = bytearray(sound)
+        damaged[place + 5] ^= 4
+        path.write_bytes(damaged)
+        found = verify_store(path, stretches=stretches)
+        assert found.wrong_stretches == ((name, 40),)
+        assert found.problems == (f"'{name}' has other values than were written (its hash differs)",)
