@@ -244,101 +244,106 @@ def weights_of(ax, ay, bx, by, cx, cy, area):
     return (cy - ay) * inverse, (ax - cx) * inverse, (ay - by) * inverse, (bx - ax) * inverse
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
-def draw_blocks(vertices, stride, cells, blocks, count, tolerances, ramp, depth, uv, width, height):
-    """Nearest surface at every pixel centre. cells (V - 1, V - 1) u1: not 0 where there is a surface. Cells of more
-    than one are grown by their tolerance, as in list_blocks, so that none opens beside a finer one. In place: depth (h
-    · w,) f4 from NOTHING, uv (2 · h · w,) f4 from NOTHING.
+@njit(inline="always")
+def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, height):
+    """Nearest surface at the pixel centres in a cell of span x span, grown by `over` pixels; the rest as in draw_blocks.
 
     A cell is two triangles, upper left (a, b, c) and lower right (d, c, b); the place is (wc, wb) from a, and as far
     back from d. A triangle that faces away (area >= 0) is not drawn. Rows of a wide cell are drawn eight pixels at a
-    time; ramp (8,) f4: 0, 1, 2, ... A few numbers beyond uv are read, and written as they were."""
-    vertices, depth, uv, ramp = pointer(vertices), pointer(depth), pointer(uv), pointer(ramp)
-    eight, far = eight_at(ramp, 0), spread(NOTHING)
+    time. A few numbers beyond uv are read, and written as they were."""
+    far, size = spread(NOTHING), np.float32(span)
     one, planes, never = np.float32(1.0), width * height, np.float32(1e30)
+    p, q = 4 * (i * stride + j), 4 * ((i + span) * stride + j)
+    ax, ay, az = vertices[p], vertices[p + 1], vertices[p + 2]
+    bx, by, bz = vertices[q], vertices[q + 1], vertices[q + 2]
+    p += 4 * span
+    q += 4 * span
+    cx, cy, cz = vertices[p], vertices[p + 1], vertices[p + 2]
+    dx, dy, dz = vertices[q], vertices[q + 1], vertices[q + 2]
+    x0, x1 = whole_range(
+        min(min(ax, bx), min(cx, dx)) - over, max(max(ax, bx), max(cx, dx)) + over, width - 1
+    )
+    y0, y1 = whole_range(
+        min(min(ay, by), min(cy, dy)) - over, max(max(ay, by), max(cy, dy)) + over, height - 1
+    )
+    if x0 > x1 or y0 > y1:
+        return
+    area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
+    if area >= 0.0 and area2 >= 0.0:
+        return
+    border, most = one, never  # up to here the first triangle is taken; a weight of b and c in all
+    if area >= 0.0:
+        area, border = area2, -never
+        most = one - OUTSIDE
+    elif area2 >= 0.0:
+        area2, border = area, never
+        most = one - OUTSIDE
+    b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, area)
+    e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, area2)
+    least_b = least_c = OUTSIDE
+    if over > 0.0:
+        least_b = -over * max(max(abs(b_x), abs(b_y)), max(abs(f_x), abs(f_y)))
+        least_c = -over * max(max(abs(c_x), abs(c_y)), max(abs(e_x), abs(e_y)))
+    z_x, z_y = b_x * (bz - az) + c_x * (cz - az), b_y * (bz - az) + c_y * (cz - az)
+    w_x, w_y = e_x * (cz - dz) + f_x * (bz - dz), e_y * (cz - dz) + f_y * (bz - dz)
+    for py in range(y0, y1 + 1):
+        x, y = np.float32(x0) - ax, np.float32(py) - ay
+        wb, wc, z = b_x * x + b_y * y, c_x * x + c_y * y, az + z_x * x + z_y * y
+        x, y = np.float32(x0) - dx, np.float32(py) - dy
+        we, wf, w = e_x * x + e_y * y, f_x * x + f_y * y, dz + w_x * x + w_y * y
+        if x1 - x0 >= WIDE:
+            for px in range(x0, x1 + 1, 8):
+                k, on = py * width + px, np.float32(px - x0)
+                b8 = plus(spread(wb + on * b_x), eight, b_x)
+                c8 = plus(spread(wc + on * c_x), eight, c_x)
+                e8 = plus(spread(we + on * e_x), eight, e_x)
+                f8 = plus(spread(wf + on * f_x), eight, f_x)
+                sum8, lit = plus(b8, c8, one), spread(border)
+                down8, right8 = where_above(lit, sum8, b8, f8), where_above(lit, sum8, c8, e8)
+                z8 = plus(spread(w + on * w_x), eight, w_x)
+                z8 = where_above(lit, sum8, plus(spread(z + on * z_x), eight, z_x), z8)
+                z8 = where_above(spread(most), plus(down8, right8, one), z8, far)
+                z8 = where_above(spread(least_b), down8, far, where_above(spread(least_c), right8, far, z8))
+                z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, far)
+                before = eight_at(depth, k)
+                put(depth, k, where_above(z8, before, z8, before))
+                u8 = where_above(lit, sum8, c8, minus(spread(one), f8))
+                v8 = where_above(lit, sum8, b8, minus(spread(one), e8))
+                u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
+                put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
+                k += planes
+                put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
+            continue
+        for k in range(py * width + x0, py * width + x1 + 1):
+            upper = wb + wc <= border
+            down, right = wb if upper else wf, wc if upper else we  # weights of b and c in the triangle
+            near = z if upper else w
+            if (down >= least_b) & (right >= least_c) & (down + right <= most) & (near > depth[k]):
+                depth[k] = near
+                uv[k] = np.float32(j) + size * (right if upper else one - wf)
+                uv[planes + k] = np.float32(i) + size * (down if upper else one - we)
+            wb += b_x
+            wc += c_x
+            z += z_x
+            we += e_x
+            wf += f_x
+            w += w_x
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def draw_blocks(vertices, stride, cells, blocks, count, tolerances, ramp, depth, uv, width, height):
+    """Nearest surface at every pixel centre. cells (V - 1, V - 1) u1: not 0 where there is a surface. Cells of more
+    than one are grown by their tolerance, as in list_blocks, so that none opens beside a finer one. ramp (8,) f4: 0, 1,
+    2, ... In place: depth (h · w,) f4 from NOTHING, uv (2 · h · w,) f4 from NOTHING."""
+    vertices, depth, uv, ramp = pointer(vertices), pointer(depth), pointer(uv), pointer(ramp)
+    eight = eight_at(ramp, 0)
     for n in range(count):
         first, column, span, whole = blocks[n, 0], blocks[n, 1], blocks[n, 2], blocks[n, 3]
-        size = np.float32(span)
         over = tolerances[span] if span > 1 else np.float32(0.0)
         for i in range(first, first + BLOCK, span):
             for j in range(column, column + BLOCK, span):
-                if whole == 0 and cells[i, j] == 0:
-                    continue
-                p, q = 4 * (i * stride + j), 4 * ((i + span) * stride + j)
-                ax, ay, az = vertices[p], vertices[p + 1], vertices[p + 2]
-                bx, by, bz = vertices[q], vertices[q + 1], vertices[q + 2]
-                p += 4 * span
-                q += 4 * span
-                cx, cy, cz = vertices[p], vertices[p + 1], vertices[p + 2]
-                dx, dy, dz = vertices[q], vertices[q + 1], vertices[q + 2]
-                x0, x1 = whole_range(
-                    min(min(ax, bx), min(cx, dx)) - over, max(max(ax, bx), max(cx, dx)) + over, width - 1
-                )
-                y0, y1 = whole_range(
-                    min(min(ay, by), min(cy, dy)) - over, max(max(ay, by), max(cy, dy)) + over, height - 1
-                )
-                if x0 > x1 or y0 > y1:
-                    continue
-                area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
-                if area >= 0.0 and area2 >= 0.0:
-                    continue
-                border, most = one, never  # up to here the first triangle is taken; a weight of b and c in all
-                if area >= 0.0:
-                    area, border = area2, -never
-                    most = one - OUTSIDE
-                elif area2 >= 0.0:
-                    area2, border = area, never
-                    most = one - OUTSIDE
-                b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, area)
-                e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, area2)
-                least_b = least_c = OUTSIDE
-                if over > 0.0:
-                    least_b = -over * max(max(abs(b_x), abs(b_y)), max(abs(f_x), abs(f_y)))
-                    least_c = -over * max(max(abs(c_x), abs(c_y)), max(abs(e_x), abs(e_y)))
-                z_x, z_y = b_x * (bz - az) + c_x * (cz - az), b_y * (bz - az) + c_y * (cz - az)
-                w_x, w_y = e_x * (cz - dz) + f_x * (bz - dz), e_y * (cz - dz) + f_y * (bz - dz)
-                for py in range(y0, y1 + 1):
-                    x, y = np.float32(x0) - ax, np.float32(py) - ay
-                    wb, wc, z = b_x * x + b_y * y, c_x * x + c_y * y, az + z_x * x + z_y * y
-                    x, y = np.float32(x0) - dx, np.float32(py) - dy
-                    we, wf, w = e_x * x + e_y * y, f_x * x + f_y * y, dz + w_x * x + w_y * y
-                    if x1 - x0 >= WIDE:
-                        for px in range(x0, x1 + 1, 8):
-                            k, on = py * width + px, np.float32(px - x0)
-                            b8 = plus(spread(wb + on * b_x), eight, b_x)
-                            c8 = plus(spread(wc + on * c_x), eight, c_x)
-                            e8 = plus(spread(we + on * e_x), eight, e_x)
-                            f8 = plus(spread(wf + on * f_x), eight, f_x)
-                            sum8, lit = plus(b8, c8, one), spread(border)
-                            down8, right8 = where_above(lit, sum8, b8, f8), where_above(lit, sum8, c8, e8)
-                            z8 = plus(spread(w + on * w_x), eight, w_x)
-                            z8 = where_above(lit, sum8, plus(spread(z + on * z_x), eight, z_x), z8)
-                            z8 = where_above(spread(most), plus(down8, right8, one), z8, far)
-                            z8 = where_above(spread(least_b), down8, far, where_above(spread(least_c), right8, far, z8))
-                            z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, far)
-                            before = eight_at(depth, k)
-                            put(depth, k, where_above(z8, before, z8, before))
-                            u8 = where_above(lit, sum8, c8, minus(spread(one), f8))
-                            v8 = where_above(lit, sum8, b8, minus(spread(one), e8))
-                            u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
-                            put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
-                            k += planes
-                            put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
-                        continue
-                    for k in range(py * width + x0, py * width + x1 + 1):
-                        upper = wb + wc <= border
-                        down, right = wb if upper else wf, wc if upper else we  # weights of b and c in the triangle
-                        near = z if upper else w
-                        if (down >= least_b) & (right >= least_c) & (down + right <= most) & (near > depth[k]):
-                            depth[k] = near
-                            uv[k] = np.float32(j) + size * (right if upper else one - wf)
-                            uv[planes + k] = np.float32(i) + size * (down if upper else one - we)
-                        wb += b_x
-                        wc += c_x
-                        z += z_x
-                        we += e_x
-                        wf += f_x
-                        w += w_x
+                if whole != 0 or cells[i, j] != 0:
+                    draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, height)
 
 
 @njit(cache=True, nogil=True)
@@ -347,7 +352,7 @@ def find_silhouettes(uv, width, height, jump, distance, side, reach, per_cell, r
     may be on either side: whose `distance` (side · side,) u1, as in Pyramid, is not above `reach` texels. per_cell:
     blocks of `distance` a cell. In place:
     slot (h · w,) i4, -1 elsewhere and from the room-th on; pixels (room,) i4: where each is; tiles (ceil(h / 8) ·
-    ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels; near (h · w,) u1: 1 within 2 pixels of one; edge
+    ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels; near (h · w,) u1: 2 within a pixel of one, 1 within two; edge
     (h · w,) u1 is room. Returns their number."""
     uv, distance, edge, slot, near = pointer(uv), pointer(distance), pointer(edge), pointer(slot), pointer(near)
     tiles, pixels = pointer(tiles), pointer(pixels)
@@ -399,7 +404,10 @@ def find_silhouettes(uv, width, height, jump, distance, side, reach, per_cell, r
                         tiles[ty * across + tx] = 1
                 for ny in range(max(py - 2, 0), min(py + 3, height)):
                     for nk in range(ny * width + max(px - 2, 0), ny * width + min(px + 3, width)):
-                        near[nk] = 1
+                        near[nk] = max(near[nk], 1)
+                for ny in range(max(py - 1, 0), min(py + 2, height)):
+                    for nk in range(ny * width + max(px - 1, 0), ny * width + min(px + 2, width)):
+                        near[nk] = 2
             count += 1
     return count
 
@@ -429,6 +437,51 @@ def refine_half(ax, ay, az, bz, cz, b_x, b_y, c_x, c_y, px, py, u, v, size, texe
     put(samples, to, where_above(z, before, spread(texels), eight_at(samples, to)))
 
 
+@njit(inline="always")
+def refine_cell(vertices, stride, i, j, slot, near, width, height, samples):
+    """A finest cell, for the samples of the silhouette pixels that it may touch."""
+    one, half = np.float32(1.0), np.float32(0.5)
+    p, q = 4 * (i * stride + j), 4 * ((i + 1) * stride + j)
+    ax, ay, bx, by = vertices[p], vertices[p + 1], vertices[q], vertices[q + 1]
+    cx, cy, dx, dy = vertices[p + 4], vertices[p + 5], vertices[q + 4], vertices[q + 5]
+    left, right = min(min(ax, bx), min(cx, dx)), max(max(ax, bx), max(cx, dx))
+    upper, lower = min(min(ay, by), min(cy, dy)), max(max(ay, by), max(cy, dy))
+    across = max(right - left, lower - upper)
+    if across < np.float32(3.0):  # a small cell far from any
+        mx, my = int((left + right) * half + half), int((upper + lower) * half + half)
+        at = min(max(my, 0), height - 1) * width + min(max(mx, 0), width - 1)
+        if near[at] < (2 if across < one else 1):
+            return
+    area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
+    if area >= 0.0 and area2 >= 0.0:
+        return
+    x0, x1 = whole_range(left - half, right + half, width - 1)
+    y0, y1 = whole_range(upper - half, lower + half, height - 1)
+    most = -1
+    for py in range(y0, y1 + 1):
+        for px in range(x0, x1 + 1):
+            most = max(most, slot[py * width + px])
+    if most < 0:
+        return
+    az, bz, cz, dz = vertices[p + 2], vertices[q + 2], vertices[p + 6], vertices[q + 6]
+    b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, min(area, np.float32(-1e-9)))
+    e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, min(area2, np.float32(-1e-9)))
+    u, v = np.float32(j), np.float32(i)
+    texels = one / math.sqrt(max(max(-area, -area2), np.float32(1e-9)))
+    for py in range(y0, y1 + 1):
+        for px in range(x0, x1 + 1):
+            k = slot[py * width + px]
+            if k < 0:
+                continue
+            to = (k + 1) * (4 * SAMPLES)
+            if area < 0.0:
+                refine_half(ax, ay, az, bz, cz, b_x, b_y, c_x, c_y, px, py, u, v, one, texels, samples, to)
+            if area2 < 0.0:
+                refine_half(
+                    dx, dy, dz, cz, bz, e_x, e_y, f_x, f_y, px, py, u + one, v + one, -one, texels, samples, to,
+                )  # fmt: skip
+
+
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, slot, near, tiles, width, height, count,
                        samples):  # fmt: skip
@@ -444,7 +497,7 @@ def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, 
         for s in range(2 * SAMPLES):
             samples[k + s] = NOTHING
     across, down8 = (width + 7) // 8, (height + 7) // 8
-    one, half, eighth = np.float32(1.0), np.float32(0.5), np.float32(0.125)
+    eighth = np.float32(0.125)
     for n in range(listed):
         x0 = int(max(boxes[n, 0], np.float32(0.0)) * eighth)
         x1 = min(int(max(boxes[n, 1], np.float32(0.0)) * eighth), across - 1)
@@ -459,38 +512,5 @@ def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, 
         first, column, whole = blocks[n, 0], blocks[n, 1], blocks[n, 3]
         for i in range(first, first + BLOCK):
             for j in range(column, column + BLOCK):
-                if whole == 0 and cells[i, j] == 0:
-                    continue
-                p, q = 4 * (i * stride + j), 4 * ((i + 1) * stride + j)
-                ax, ay, az = vertices[p], vertices[p + 1], vertices[p + 2]
-                bx, by, bz = vertices[q], vertices[q + 1], vertices[q + 2]
-                cx, cy, cz = vertices[p + 4], vertices[p + 5], vertices[p + 6]
-                dx, dy, dz = vertices[q + 4], vertices[q + 5], vertices[q + 6]
-                left, right = min(min(ax, bx), min(cx, dx)), max(max(ax, bx), max(cx, dx))
-                upper, lower = min(min(ay, by), min(cy, dy)), max(max(ay, by), max(cy, dy))
-                if max(right - left, lower - upper) < 3.0:  # a small cell far from any
-                    mx, my = int((left + right) * half + half), int((upper + lower) * half + half)
-                    if near[min(max(my, 0), height - 1) * width + min(max(mx, 0), width - 1)] == 0:
-                        continue
-                area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
-                if area >= 0.0 and area2 >= 0.0:
-                    continue
-                x0, x1 = whole_range(left - half, right + half, width - 1)
-                y0, y1 = whole_range(upper - half, lower + half, height - 1)
-                b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, min(area, np.float32(-1e-9)))
-                e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, min(area2, np.float32(-1e-9)))
-                u, v = np.float32(j), np.float32(i)
-                texels = one / math.sqrt(max(max(-area, -area2), np.float32(1e-9)))
-                for py in range(y0, y1 + 1):
-                    for px in range(x0, x1 + 1):
-                        k = slot[py * width + px]
-                        if k < 0:
-                            continue
-                        to = (k + 1) * each
-                        if area < 0.0:
-                            refine_half(ax, ay, az, bz, cz, b_x, b_y, c_x, c_y, px, py, u, v, one, texels, samples, to)
-                        if area2 < 0.0:
-                            refine_half(
-                                dx, dy, dz, cz, bz, e_x, e_y, f_x, f_y, px, py, u + one, v + one, -one, texels, samples,
-                                to,
-                            )  # fmt: skip
+                if whole != 0 or cells[i, j] != 0:
+                    refine_cell(vertices, stride, i, j, slot, near, width, height, samples)
