@@ -514,3 +514,41 @@ def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, 
             for j in range(column, column + BLOCK):
                 if whole != 0 or cells[i, j] != 0:
                     refine_cell(vertices, stride, i, j, slot, near, width, height, samples)
+
+
+@njit(cache=True, nogil=True)
+def find_surface(
+    positions, side, step, frame, columns, cells, solid, lifted, reach, raised, extent, along, grid, length, full, first,
+    last, line, vertices, blocks, boxes, tolerances, ramp, depth, uv, width, height
+):  # fmt: skip
+    """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
+    Returns the number of blocks listed."""
+    depth[:] = NOTHING
+    uv[:] = NOTHING
+    stride = side // step + 1
+    survey(positions, side, step, frame, solid, reach, width, height, first, last)
+    place_vertices(positions, side, step, columns, first, last, vertices)
+    if lifted:
+        lift_vertices(
+            step, raised, side, extent[0], extent[1], extent[2], extent[3], along, grid, length, full, first, last, line,
+            vertices,
+        )  # fmt: skip
+    listed = list_blocks(vertices, stride, solid, first, last, tolerances, width, height, blocks, boxes)
+    draw_blocks(vertices, stride, cells, blocks, listed, tolerances, ramp, depth, uv, width, height)
+    return listed
+
+
+@njit(cache=True, nogil=True)
+def see_silhouettes(
+    uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels, vertices, stride,
+    cells, blocks, boxes, listed, offsets, samples
+):  # fmt: skip
+    """Find and refine silhouettes, where there is room for them all. Returns their number."""
+    count = find_silhouettes(
+        uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels
+    )
+    if count <= room:
+        refine_silhouettes(
+            vertices, stride, cells, blocks, boxes, listed, offsets, slot, near, tiles, width, height, count, samples
+        )
+    return count

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -56,7 +56,7 @@ class Window:
         return Window(left, top, max(right - left, 0), max(bottom - top, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lift:
     """A surface that stands off the one of the position map."""
 
@@ -68,7 +68,7 @@ class Lift:
     extent: tuple[int, int, int, int] = (0, UV_SIZE, 0, UV_SIZE)  # first row, end row, first column, end column
     full: float = 1.0  # unit of height
 
-    @property
+    @cached_property
     def reach(self) -> float:
         """The most pixels that the surface stands off."""
         return self.length * self.highest + max(float(self.along[..., 3].max()), 0.0)
@@ -150,52 +150,35 @@ class Canvas:
         self._depth, self._uv, self._slot, self._edge, self._near, self._tiles, self._row = self._pixels.of(
             height, width
         )
-        if len(self._at) < SAMPLES * width:
-            self._lookups, self._at = np.zeros(4 * SAMPLES * width, np.float32), np.zeros(SAMPLES * width, np.int32)
-        self._depth.fill(_surface_kernels.NOTHING)
-        self._uv.fill(_surface_kernels.NOTHING)
         if not width * height:
             return
+        if len(self._at) < SAMPLES * width:
+            self._lookups, self._at = np.zeros(4 * SAMPLES * width, np.float32), np.zeros(SAMPLES * width, np.int32)
         self._grid = grid = grid_of(position_map.validity, step)
         if len(self._vertices) < 4 * grid.stride**2:
             self._vertices = np.zeros(4 * grid.stride**2, np.float32)
-        positions = position_map.positions.reshape(-1)
-        k = _surface_kernels
-        k.survey(
-            positions, UV_SIZE, step, self._frame, grid.solid, np.float32(0.0 if lift is None else lift.reach),
-            width, height, self._first, self._last,
+        lifted = lift is not None
+        lift = lift or _NO_LIFT
+        listed = _surface_kernels.find_surface(
+            position_map.positions.reshape(-1), UV_SIZE, step, self._frame, self._columns, grid.cells, grid.solid,
+            lifted, np.float32(lift.reach), lift.height.reshape(-1), lift.extent, lift.along.reshape(-1),
+            len(lift.along), np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line,
+            self._vertices, self._blocks, self._boxes, self._tolerances, _RAMP, self._depth, self._uv, width, height,
         )  # fmt: skip
-        k.place_vertices(positions, UV_SIZE, step, self._columns, self._first, self._last, self._vertices)
-        if lift is not None:
-            k.lift_vertices(
-                step, lift.height.reshape(-1), UV_SIZE, *lift.extent, lift.along.reshape(-1), len(lift.along),
-                np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line, self._vertices,
-            )  # fmt: skip
-        listed = k.list_blocks(
-            self._vertices, grid.stride, grid.solid, self._first, self._last, self._tolerances, width, height,
-            self._blocks, self._boxes,
-        )  # fmt: skip
-        k.draw_blocks(
-            self._vertices, grid.stride, grid.cells, self._blocks, listed, self._tolerances, _RAMP, self._depth,
-            self._uv, width, height,
-        )  # fmt: skip
-        count = self._find_silhouettes(texture)
+        count = self._see_silhouettes(texture, listed)
         if count > len(self._silhouettes):
             self._make_room(count)
-            count = self._find_silhouettes(texture)
-        k.refine_silhouettes(
-            self._vertices, grid.stride, grid.cells, self._blocks, self._boxes, listed, _OFFSETS, self._slot,
-            self._near, self._tiles, width, height, count, self._samples,
-        )  # fmt: skip
+            self._see_silhouettes(texture, listed)
 
-    def _find_silhouettes(self, texture: Pyramid | None) -> int:
+    def _see_silhouettes(self, texture: Pyramid | None, listed: int) -> int:
         distance, reach = self._distance(texture)
         per_cell = np.float32(self._grid.step / _shading_kernels.DISTANCE_TEXELS)
         return int(
-            _surface_kernels.find_silhouettes(
-                self._uv, self.width, self.height, self._jump, distance,
-                _shading_kernels.DISTANCE_SIDE, reach, per_cell, len(self._silhouettes), self._edge,
-                self._slot, self._near, self._tiles, self._silhouettes,
+            _surface_kernels.see_silhouettes(
+                self._uv, self.width, self.height, self._jump, distance, _shading_kernels.DISTANCE_SIDE, reach,
+                per_cell, len(self._silhouettes), self._edge, self._slot, self._near, self._tiles, self._silhouettes,
+                self._vertices, self._grid.stride, self._grid.cells, self._blocks, self._boxes, listed, _OFFSETS,
+                self._samples,
             )
         )  # fmt: skip
 
@@ -250,6 +233,7 @@ _IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
 # Eight places in a pixel, no two in the same row or column of sixteenths.
 _OFFSETS = np.array([1, -1, 5, -3, -5, -7, 3, 7, -3, 3, 1, -5, 5, -1, 7, -7], np.float32) / 16
 _RAMP = np.arange(8, dtype=np.float32)
+_NO_LIFT = Lift(np.zeros((1, 1), np.float32), 0.0, 0.0, np.zeros((1, 1, 4), np.float32))
 _EVERYWHERE = np.zeros(_shading_kernels.DISTANCE_SIDE**2, np.uint8)
 
 
@@ -258,16 +242,22 @@ class _Pixels:
 
     def __init__(self) -> None:
         self._flat = self._layer = np.zeros(0, np.float32)
+        self._shape = (-1, -1)
+        self._parts: tuple[npt.NDArray[Any], ...] = ()
 
     def of(self, height: int, width: int) -> tuple[npt.NDArray[Any], ...]:
         """Depth (n,), uv (2 n,), slot (n,), edge (n,), near (n,), tiles of 8 x 8 and a row of eight channels."""
+        if self._shape == (height, width):
+            return self._parts
         n, tiles = height * width, ((height + 7) // 8) * ((width + 7) // 8)
         starts = np.cumsum([0, n, 2 * n, n, (n + 3) // 4, (n + 3) // 4, (tiles + 3) // 4, 8 * width])
         if starts[-1] > len(self._flat):
             self._flat = np.zeros(starts[-1], np.float32)
         depth, uv, slot, edge, near, tile, row = (self._flat[a:b] for a, b in pairwise(starts))
         flags = (part.view(np.uint8) for part in (edge, near, tile))
-        return depth, uv, slot.view(np.int32), *(part[:k] for part, k in zip(flags, (n, n, tiles), strict=True)), row
+        bytes_of = (part[:k] for part, k in zip(flags, (n, n, tiles), strict=True))
+        self._shape, self._parts = (height, width), (depth, uv, slot.view(np.int32), *bytes_of, row)
+        return self._parts
 
     def layer(self, height: int, width: int) -> npt.NDArray[np.float32]:
         n = 5 * height * width
