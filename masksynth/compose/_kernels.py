@@ -480,19 +480,20 @@ def wear(
 def blend(
     layer, shadow, decode, encode, noise, white, grain, seed, left, top, inner, across, channels, pixels, alpha, touched
 ):
-    """Blend a layer (h, w, 5) f4, as of `draw_layer`, into the picture; the rest as in `wear`."""
-    width, steps = layer.shape[1], np.float32(len(encode) - 1)
+    """Blend a layer (h, w, 5) or (h, w, 3) f4, as of `draw_layer`, into the picture; the rest as in `wear`."""
+    width, deep, steps = layer.shape[1], layer.shape[2], np.float32(len(encode) - 1)
+    green, blue, a = (1, 2, 3) if deep == 5 else (0, 0, 1)
     layer, decode, encode, noise = pointer(layer), pointer(decode), pointer(encode), pointer(noise)
     grain *= np.float32(1.0 / NOISE_UNIT)
     pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
     for py in range(inner[2], inner[3]):
         first = shuffled(seed + 7919 * (top + py)) + left
         for px in range(inner[0], inner[1]):
-            k = 5 * (py * width + px)
-            if max(layer[k + 3], layer[k + 4]) < np.float32(0.001):
+            k = deep * (py * width + px)
+            if max(layer[k + a], layer[k + a + 1]) < np.float32(0.001):
                 continue
             blend_pixel(
-                layer[k], layer[k + 1], layer[k + 2], layer[k + 3], layer[k + 4] * shadow, decode, encode, steps, white,
-                grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]), (top + py) * across + left + px, channels,
-                pixels, alpha, touched,
+                layer[k], layer[k + green], layer[k + blue], layer[k + a], layer[k + a + 1] * shadow, decode, encode,
+                steps, white, grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]),
+                (top + py) * across + left + px, channels, pixels, alpha, touched,
             )  # fmt: skip

@@ -153,7 +153,7 @@ class Composer:
             )  # fmt: skip
             self._canvas.look(self._map, outer, frame=self._frame, lift=lift, texture=texture)
             if blur:
-                layer = self._canvas.draw(texture, values)
+                layer = self._canvas.draw(texture, values, grey=image.ndim == 2)
                 soft = self._room.of(layer.shape)
                 cv2.GaussianBlur(layer, (0, 0), blur, dst=soft, borderType=cv2.BORDER_REPLICATE)
                 _kernels.blend(soft, *into)

@@ -180,23 +180,23 @@ def turned(row, at):
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def draw_layer(
     uv, slot, width, height, vertices, stride, step, jump, distance, reach, samples, texels, starts, sides,
-    light, grid, lookups, at, row, layer
+    light, grid, lookups, at, row, colours, layer
 ):  # fmt: skip
-    """All rows. uv (2 · h · w,), slot (h · w,), sub_u, sub_v, sub_size (E · SUB · SUB,) as draw_blocks and
-    refine_silhouettes leave them; distance as in Pyramid, and the most of it in texels at which a
-    pixel may still show something; lookups (64 w,) f4, at
-    (16 w,) i4 and row (8 w,) f4 are room. In place: layer (h, w, 5) f4: red, green, blue premultiplied by alpha, alpha,
-    shadow."""
+    """All rows. uv (2 · h · w,), slot (h · w,) and samples as draw_blocks and refine_silhouettes leave them; distance as
+    in Pyramid, and the most of it in texels at which a pixel may still show something; lookups (4 · SAMPLES · w,) f4,
+    at (SAMPLES · w,) i4 and row (8 w,) f4 are room. In place: layer (h · w · (colours + 2),) f4: red, or red, green and
+    blue, premultiplied by alpha; alpha; shadow."""
     top, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
-    layer5 = pointer(layer)
     uv, slot, vertices, distance, lookups, at, row = (
         pointer(uv), pointer(slot), pointer(vertices), pointer(distance), pointer(lookups), pointer(at), pointer(row),
     )  # fmt: skip
-    samples = pointer(samples)
+    samples, layer = pointer(samples), pointer(layer)
     texels, starts, sides, light = pointer(texels), pointer(starts), pointer(sides), pointer(light)
-    for k in range(5 * width * height):
-        layer5[k] = np.float32(0.0)
+    channels = colours + 2
     for py in range(height):
+        begin = py * width * channels
+        for k in range(begin, begin + width * channels):
+            layer[k] = np.float32(0.0)
         count = look_up(
             py, uv, slot, width, height, vertices, stride, jump, distance, reach, per_block, samples, lookups,
             at,
@@ -208,8 +208,10 @@ def draw_layer(
             if px == before:
                 continue
             before = px
-            k, to = 8 * px, 5 * (py * width + px)
+            k, to = 8 * px, begin + px * channels
+            if max(row[k + 3], row[k + 4]) <= 0.0:
+                continue
             turn = turned(row, k)
-            for c in range(3):
-                layer5[to + c] = row[k + c] * turn
-            layer5[to + 3], layer5[to + 4] = row[k + 3], row[k + 4]
+            for c in range(colours):
+                layer[to + c] = row[k + c] * turn
+            layer[to + colours], layer[to + colours + 1] = row[k + 3], row[k + 4]

@@ -187,7 +187,9 @@ class Canvas:
         """(2, h, w) u and v of the place that each pixel saw, in cells of the step; -1e30 where none."""
         return self._uv.reshape(2, self.height, self.width)
 
-    def draw(self, texture: Pyramid, light: npt.NDArray[np.float32] = FLAT_LIGHT) -> npt.NDArray[np.float32]:
+    def draw(
+        self, texture: Pyramid, light: npt.NDArray[np.float32] = FLAT_LIGHT, *, grey: bool = False
+    ) -> npt.NDArray[np.float32]:
         """Draw a texture, in its light, over what the last `look` saw.
 
         Parameters
@@ -196,14 +198,17 @@ class Canvas:
         light : (G * G, 8) float32
             Over the layout: factors of red, green and blue; 1 and 1, of alpha and shadow; how light changes with the
             texture's slope along u and v; nothing.
+        grey : bool
+            Draw red alone: a texture and light of one channel.
 
         Returns
         -------
-        layer : (h, w, 5) float32
+        layer : (h, w, 5) float32, or (h, w, 3) where grey
             Red, green, blue premultiplied by alpha; alpha; shadow. A view that the next call overwrites.
         """
-        layer = self._pixels.layer(self.height, self.width)
-        _shading_kernels.draw_layer(*self.drawing(texture, light), layer)  # type: ignore[call-arg]
+        colours = 1 if grey else 3
+        layer = self._pixels.layer((self.height, self.width, colours + 2))
+        _shading_kernels.draw_layer(*self.drawing(texture, light), colours, layer.reshape(-1))  # type: ignore[call-arg]
         return layer
 
     def drawing(self, texture: Pyramid, light: npt.NDArray[np.float32]) -> tuple[Any, ...]:
@@ -259,11 +264,11 @@ class _Pixels:
         self._shape, self._parts = (height, width), (depth, uv, slot.view(np.int32), *bytes_of, row)
         return self._parts
 
-    def layer(self, height: int, width: int) -> npt.NDArray[np.float32]:
-        n = 5 * height * width
+    def layer(self, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+        n = math.prod(shape)
         if n > len(self._layer):
             self._layer = np.zeros(n, np.float32)
-        return self._layer[:n].reshape(height, width, 5)
+        return self._layer[:n].reshape(shape)
 
 
 @dataclass(frozen=True)
