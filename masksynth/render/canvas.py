@@ -26,7 +26,7 @@ SILHOUETTE_JUMP = (
     4.0  # times the mean number of texels a pixel spans: more than that between neighbours is a silhouette
 )
 WINDOW_STEP = 4  # texels between those that bound a window
-REACH = (2.0, 3.5)  # texels, and pixels, from a pixel's centre that it may show something of
+REACH = (1.0, 2.0)  # texels, and pixels, from a pixel's centre that it may show something of
 
 _EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
 
