@@ -1,14 +1,18 @@
 """Where numba keeps the compiled kernels; imported before any of them.
 
-Beside the source, as always with numba. Where that may not be written (a package that an administrator installed, a
-container), numba's own choice is a folder of the user's for all projects, and where that may not be written either it
-fails. So in such a place it is told one: ``$MASKSYNTH_HOME/kernels``, else the user's folder for caches, else a folder
-that only this user may read, in the place for temporary files. ``NUMBA_CACHE_DIR`` goes before all of them.
+Beside the source, else in ``$MASKSYNTH_HOME/kernels``, else in the user's folder for caches, else in a folder that only
+this user may read, in the place for temporary files; ``NUMBA_CACHE_DIR`` goes before all of them. (Numba alone fails
+where an administrator installed the package and the user has no home that may be written.)
+
+In there the folder's name stands for what is in all of the kernels. Numba itself looks at one file alone: a kernel into
+which another file's function is drawn would stay as it was when only that one changes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -21,14 +25,29 @@ from masksynth.resources import user_kernels
 CONFIG: Any = numba.config
 
 
+def kernel_files(package: Path) -> list[Path]:
+    """All of `package` that numba compiles."""
+    return sorted([*package.rglob("_*kernels.py"), package / "render" / "_vectors.py"])
+
+
 def kernel_folder(package: Path) -> Path | None:
-    """Where the kernels of `package` are to be kept; None where its own folder serves, or what numba was told."""
-    if CONFIG.CACHE_DIR or _writable(package / "__pycache__"):
+    """Where the kernels of `package` are to be kept; None where numba was told."""
+    if CONFIG.CACHE_DIR:
         return None
+    digest = hashlib.sha256()
+    for file in kernel_files(package):
+        digest.update(file.read_bytes() + b"\0")
+    name = f"kernels-{digest.hexdigest()[:12]}"
+    beside = package / "__pycache__"
+    if _writable(beside / name):
+        for other in beside.glob("kernels-*"):
+            if other.name != name:  # of an older state of the package
+                shutil.rmtree(other, ignore_errors=True)
+        return beside / name
     for folder in (user_kernels(), Path(tempfile.gettempdir()) / f"masksynth-kernels-{os.getuid()}"):
         if _writable(folder) and _own(folder):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="masksynth-kernels-"))
+            return folder / name
+    return Path(tempfile.mkdtemp(prefix="masksynth-kernels-")) / name
 
 
 def _writable(folder: Path) -> bool:

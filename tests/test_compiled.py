@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import masksynth
+from masksynth.compiled import kernel_files
 
 ASK = "import masksynth.render._kernels as k; print(k.draw_nearest.stats.cache_path)"
 
@@ -40,7 +45,7 @@ def kept_in(package: Path, **environment: str) -> Path:
 
 def test_a_read_only_package_keeps_its_kernels_with_the_user(read_only_package: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert kept_in(read_only_package, MASKSYNTH_HOME=str(home)).parent == home / "kernels"
+    assert kept_in(read_only_package, MASKSYNTH_HOME=str(home)).parents[1] == home / "kernels"
     assert kept_in(read_only_package, NUMBA_CACHE_DIR=str(tmp_path / "n")).parent == tmp_path / "n"
     assert (home / "kernels").stat().st_mode & 0o077 == 0
 
@@ -52,8 +57,29 @@ def test_where_the_home_is_read_only_too_a_folder_of_the_users_own_serves(
     temporary.mkdir()
     words = {"HOME": str(read_only_package), "XDG_CACHE_HOME": str(read_only_package / "c"), "TMPDIR": str(temporary)}
     own = temporary / f"masksynth-kernels-{os.getuid()}"
-    assert kept_in(read_only_package, **words).parent == own
+    assert kept_in(read_only_package, **words).parents[1] == own
     own.chmod(0o777)  # somebody else could have put code there
-    other = kept_in(read_only_package, **words).parent
+    other = kept_in(read_only_package, **words).parents[1]
     assert other != own
     assert other.parent == temporary
+
+
+def test_every_file_with_compiled_code_counts() -> None:
+    package = Path(masksynth.__file__).parent
+    held = [p for p in package.rglob("*.py") if re.search(r"^(@njit|@intrinsic)|import njit", p.read_text(), re.M)]
+    assert sorted(held) == kernel_files(package)
+
+
+def test_a_change_in_any_kernel_file_compiles_all_anew(tmp_path: Path) -> None:
+    """Also those of another file that only draw its functions in."""
+    source = Path(masksynth.__file__).parent
+    package = tmp_path / "masksynth"
+    shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = kept_in(tmp_path)
+    assert before.is_relative_to(package / "__pycache__")
+    assert kept_in(tmp_path) == before
+    with (package / "render" / "_vectors.py").open("a") as file:
+        file.write("# changed\n")
+    after = kept_in(tmp_path)
+    assert after != before
+    assert not before.parent.exists()  # what is out of date goes
