@@ -182,10 +182,10 @@ def draw_layer(
     uv, slot, width, height, vertices, stride, step, jump, distance, reach, samples, texels, starts, sides,
     light, grid, lookups, at, row, colours, layer
 ):  # fmt: skip
-    """All rows. uv (2 · h · w,), slot (h · w,) and samples as draw_blocks and refine_silhouettes leave them; distance as
-    in Pyramid, and the most of it in texels at which a pixel may still show something; lookups (4 · SAMPLES · w,) f4,
-    at (SAMPLES · w,) i4 and row (8 w,) f4 are room. In place: layer (h · w · (colours + 2),) f4: red, or red, green and
-    blue, premultiplied by alpha; alpha; shadow."""
+    """All rows. uv (2 · h · w,), slot (h · w,) and samples as draw_blocks and refine_silhouettes leave them; distance
+    as in Pyramid, and the most of it in texels at which a pixel may still show something; lookups (4 · SAMPLES · w,)
+    f4, at (SAMPLES · w,) i4 and row (8 w,) f4 are room. In place: layer (h · w · (colours + 2),) f4: red, or red, green
+    and blue, premultiplied by alpha; alpha; shadow."""
     top, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
     uv, slot, vertices, distance, lookups, at, row = (
         pointer(uv), pointer(slot), pointer(vertices), pointer(distance), pointer(lookups), pointer(at), pointer(row),

@@ -246,7 +246,7 @@ def weights_of(ax, ay, bx, by, cx, cy, area):
 
 @njit(inline="always")
 def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, height):
-    """Nearest surface at the pixel centres in a cell of span x span, grown by `over` pixels; the rest as in draw_blocks.
+    """Nearest surface at the pixel centres in a cell of span x span, grown by `over` pixels; else as draw_blocks.
 
     A cell is two triangles, upper left (a, b, c) and lower right (d, c, b); the place is (wc, wb) from a, and as far
     back from d. A triangle that faces away (area >= 0) is not drawn. Rows of a wide cell are drawn eight pixels at a
@@ -260,12 +260,8 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
     q += 4 * span
     cx, cy, cz = vertices[p], vertices[p + 1], vertices[p + 2]
     dx, dy, dz = vertices[q], vertices[q + 1], vertices[q + 2]
-    x0, x1 = whole_range(
-        min(min(ax, bx), min(cx, dx)) - over, max(max(ax, bx), max(cx, dx)) + over, width - 1
-    )
-    y0, y1 = whole_range(
-        min(min(ay, by), min(cy, dy)) - over, max(max(ay, by), max(cy, dy)) + over, height - 1
-    )
+    x0, x1 = whole_range(min(min(ax, bx), min(cx, dx)) - over, max(max(ax, bx), max(cx, dx)) + over, width - 1)
+    y0, y1 = whole_range(min(min(ay, by), min(cy, dy)) - over, max(max(ay, by), max(cy, dy)) + over, height - 1)
     if x0 > x1 or y0 > y1:
         return
     area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
@@ -350,10 +346,9 @@ def draw_blocks(vertices, stride, cells, blocks, count, tolerances, ramp, depth,
 def find_silhouettes(uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels):
     """Number the pixels where the surface ends or jumps by more than `jump` cells to a neighbour, and where a texture
     may be on either side: whose `distance` (side · side,) u1, as in Pyramid, is not above `reach` texels. per_cell:
-    blocks of `distance` a cell. In place:
-    slot (h · w,) i4, -1 elsewhere and from the room-th on; pixels (room,) i4: where each is; tiles (ceil(h / 8) ·
-    ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels; near (h · w,) u1: 2 within a pixel of one, 1 within two; edge
-    (h · w,) u1 is room. Returns their number."""
+    blocks of `distance` a cell. In place: slot (h · w,) i4, -1 elsewhere and from the room-th on; pixels (room,) i4:
+    where each is; tiles (ceil(h / 8) · ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels; near (h ·
+    w,) u1: 2 within a pixel of one, 1 within two; edge (h · w,) u1 is room. Returns their number."""
     uv, distance, edge, slot, near = pointer(uv), pointer(distance), pointer(edge), pointer(slot), pointer(near)
     tiles, pixels = pointer(tiles), pointer(pixels)
     planes = width * height
@@ -518,8 +513,8 @@ def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, 
 
 @njit(cache=True, nogil=True)
 def find_surface(
-    positions, side, step, frame, columns, cells, solid, lifted, reach, raised, extent, along, grid, length, full, first,
-    last, line, vertices, blocks, boxes, tolerances, ramp, depth, uv, width, height
+    positions, side, step, frame, columns, cells, solid, lifted, reach, raised, extent, along, grid, length, full,
+    first, last, line, vertices, blocks, boxes, tolerances, ramp, depth, uv, width, height
 ):  # fmt: skip
     """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
     Returns the number of blocks listed."""
@@ -530,8 +525,8 @@ def find_surface(
     place_vertices(positions, side, step, columns, first, last, vertices)
     if lifted:
         lift_vertices(
-            step, raised, side, extent[0], extent[1], extent[2], extent[3], along, grid, length, full, first, last, line,
-            vertices,
+            step, raised, side, extent[0], extent[1], extent[2], extent[3], along, grid, length, full, first, last,
+            line, vertices,
         )  # fmt: skip
     listed = list_blocks(vertices, stride, solid, first, last, tolerances, width, height, blocks, boxes)
     draw_blocks(vertices, stride, cells, blocks, listed, tolerances, ramp, depth, uv, width, height)
