@@ -10,6 +10,7 @@ all alike; printed are median and least of the rounds.
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,13 +18,18 @@ import numpy as np
 from PIL import Image
 
 from masksynth.datasets.generated import View, identity, render_face
-from masksynth.detect import load_detector
+from masksynth.detect import Detector, load_detector
 from masksynth.detect.blazeface import SIDE as DETECTOR_SIDE
 from masksynth.detect.blazeface import letterboxed
 from masksynth.photos import Photo, decode_photo, write_photo
-from masksynth.reconstruct import find_faces, load_reconstructor
+from masksynth.reconstruct import Reconstructor, find_faces, load_reconstructor
 from masksynth.reconstruct.region import crop_region, region_of_detection, snapped
 from masksynth.reconstruct.uv_layout import landmarks68_from_mesh, position_map_from_mesh
+
+
+def bare_networks(detector: Detector, reconstructor: Reconstructor) -> list[Callable[[], None]]:
+    """One run of the network of each, on what it last saw, without anything around it."""
+    return [n._network._interpreter.invoke for n in (detector._network, reconstructor._mesh)]
 
 
 def measure(path: Path, rounds: int) -> None:
@@ -32,16 +38,16 @@ def measure(path: Path, rounds: int) -> None:
     rgb = decode_photo(data, path).rgb
     detection = detector.detect(rgb)[0]
     face = reconstructor.reconstruct(rgb, detection)
-    networks = [n._network._interpreter for n in (detector._network, reconstructor._mesh)]
+    networks = bare_networks(detector, reconstructor)
     region = snapped(region_of_detection(detection))
     work = {
         "JPEG: libjpeg-turbo": lambda: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB),
         "JPEG: Pillow into an array": lambda: np.asarray(Image.open(path)),
         "JPEG: decode_photo": lambda: decode_photo(data, path),
-        "detector: its network": networks[0].invoke,
+        "detector: its network": networks[0],
         "detector: its picture": lambda: letterboxed(rgb, DETECTOR_SIDE),
         "detector: detect": lambda: detector.detect(rgb),
-        "mesh: its network": networks[1].invoke,
+        "mesh: its network": networks[1],
         "mesh: its picture": lambda: crop_region(rgb, region),
         "mesh: reconstruct": lambda: reconstructor.reconstruct(rgb, detection),
         "find_faces: both": lambda: find_faces(rgb, detector, reconstructor),
