@@ -13,14 +13,17 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from masksynth.arrays import UV_SIZE, Alpha, Reconstruction, Spectrum
-from masksynth.compose.light import NIR_SKIN
+from masksynth.compose.colour import LUMINANCE, to_encoded, to_linear
+from masksynth.compose.light import GREYISH, NIR_SKIN
+from masksynth.compose.mask import NIR_SHEEN
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, MasksynthError, SegmentationError, TemplateError
 from masksynth.extract.fill import fill_hidden, found_outline, merge
 from masksynth.extract.judge import candidates, judge, judge_cover, judge_mask, judge_outline
-from masksynth.extract.level import nir_level
+from masksynth.extract.level import usual_reflectance
 from masksynth.extract.straps import straps_of
 from masksynth.extract.texture import Field, View, draped, resized, unwrap_view
 from masksynth.photos import Photo, spectrum_of
@@ -32,6 +35,10 @@ from masksynth.template.tent import cloth_height
 
 CLOTH_NIR = 0.62  # taken for a mask of unknown material seen in VIS: fleece and cloth are bright in NIR, dyes clear
 CLOTH_THICKNESS = 0.03  # interocular distances that cloth stands off where it is said to touch, as generated cloth does
+LIGHT_TRUST = 0.5  # exponent of what the skin says of how bright the light on a VIS photo was ...
+TINT_TRUST = 0.25  # ... and of what colour ...
+LIGHT_GAIN = (0.8, 1.4)  # ... within these factors ...
+WHITEST = 0.85  # ... and not beyond this reflectance, that of white cloth
 DETAIL_IN_NIR = 0.25  # exponent of the VIS luminance that is kept as texture in a converted NIR reflectance
 
 
@@ -108,19 +115,22 @@ def extract_template(
         warnings += said
 
     spectrum = spectrum_of(photos[0].pixels, config.spectrum)
+    yaws = [view.face.pose.yaw for view in views]
     # Once on the skin for the outline, then on cloth within that outline, drawn over nose, lips and chin.
     try:
-        rough = found_outline(merge([unwrap_view(view, config.size, spectrum, 0.0) for view in views]))
+        rough = found_outline(merge([unwrap_view(view, config.size, spectrum, 0.0) for view in views], yaws))
         height = cloth_height(resized(rough.inside, UV_SIZE), CLOTH_THICKNESS)
         cloth = [draped(view, height) for view in views]
         filled, origin, stray = fill_hidden(
-            merge([unwrap_view(view, config.size, spectrum, config.even_light) for view in cloth]), rough
+            merge([unwrap_view(view, config.size, spectrum, config.even_light) for view in cloth], yaws), rough
         )
     except SegmentationError as error:
         raise SegmentationError(f"{photos[0].source}: {error}") from None
     warnings += judge_cover(photos[0], origin["covered"])
     warnings += judge_outline(photos[0], float((filled.alpha > 0.5).mean()), stray)
     colour, alpha = np.clip(filled.colour, 0, 1), filled.alpha
+    if spectrum == "vis" and config.even_light > 0:
+        colour = _brought_to_its_reflectance(colour, alpha > 0.5, views, config.even_light)
     if config.straps:
         straps, strap_colour = straps_of(views, config.size)
         straps = straps * surface(config.size)
@@ -144,16 +154,34 @@ def texels_inside(alpha: Alpha) -> Field:
     return np.asarray(distance * (UV_SIZE / len(alpha)), np.float64)
 
 
+def _brought_to_its_reflectance(
+    colour: Field, worn: npt.NDArray[np.bool_], views: Sequence[View], share: float
+) -> Field:
+    """The colours (S, S, 3), halfway (in logarithms) from as bright as the photo shows them to what the light on the
+    skin says, and less so in tint: a mask in the shade of a face, or under a warm lamp, gives no dark or yellow
+    template, and neither light nor skin is known well enough to go all the way."""
+    levels = [level for view in views if (level := usual_reflectance(view, "vis")) is not None]
+    if not levels:
+        return colour
+    linear = to_linear(colour)
+    median = np.maximum(np.median(linear[worn], axis=0), 1e-3)
+    said = np.exp(np.mean(np.log(np.maximum(np.stack(levels), 1e-3)), axis=0)) / median
+    bright = float(said @ GREYISH)
+    gain = np.clip(bright**LIGHT_TRUST * (said / bright) ** TINT_TRUST, *LIGHT_GAIN)
+    gain *= min(1.0, max(1.0, WHITEST / float(median.max())) / float((gain * median).max() / median.max()))
+    return np.asarray(to_encoded(linear * (1 + share * (gain - 1))), np.float64)
+
+
 def nir_reflectance(rgba: Field, views: Sequence[View], spectrum: Spectrum) -> tuple[Alpha, str]:
     """(S, S) linear NIR reflectance of the template and the words that say where it comes from."""
-    linear = np.clip(rgba[..., :3], 0, 1).astype(np.float64) ** 2.2
-    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    luminance = to_linear(rgba[..., :3]) @ np.array(LUMINANCE)
     worn = rgba[..., 3] > 0.5
     if spectrum == "nir":
-        levels = [level for view in views if (level := nir_level(view)) is not None]
+        levels = [level for view in views if (level := usual_reflectance(view, spectrum)) is not None]
         if levels:
-            gain = float(np.median(levels)) / max(float(np.median(luminance[worn])), 1e-3)
-            nir, how = luminance * gain, f"measured by the light on the skin, taken as {NIR_SKIN}"
+            gain = float(np.median(np.stack(levels)[:, 0])) / max(float(np.median(luminance[worn])), 1e-3)
+            nir = luminance * gain - NIR_SHEEN  # which every mask is given when it is drawn
+            how = f"measured by the light on the skin, taken as {NIR_SKIN}"
         else:
             nir, how = luminance, "as bright as the photo: too little skin was seen to tell the light"
         return np.clip(nir, 0.01, 1).astype(np.float32), how

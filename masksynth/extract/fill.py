@@ -10,12 +10,16 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from masksynth.arrays import UV_SIZE
+from masksynth.compose.colour import to_encoded, to_linear
 from masksynth.errors import SegmentationError
 from masksynth.extract.outline import Outline, fit_outline
 from masksynth.extract.texture import FACING, Field, Unwrapped
 from masksynth.template.format import surface
 
 LEGIBLE = 0.38  # cosine from which on a texel's colour is taken as it is
+TURNED = 3  # power of the yaw's cosine by which an outline is believed
+SLOW_TEXELS = 6.0  # of the 256 layout: detail of several photos that is coarser is blended, finer detail is not
+SOFTLY, SHARPLY = 4, 24  # powers of how well a texel is seen
 EDGE_TEXELS = 1.5  # width of the soft edge, in texels of the 256 layout
 COVER_MARGIN = 4.0  # texels of the 256 layout within the outline, from which bare places are covered and not beside it
 GROUND_TEXELS = 12.0  # of the 256 layout: cloth without its print is about the same over this
@@ -30,8 +34,11 @@ PRINT_GAP = 4.0  # texels that part letters of one print
 MIN_SHOWN = 0.03  # share of the layout that must show mask
 
 
-def merge(seen: Sequence[Unwrapped]) -> Unwrapped:
-    """Several photos of one mask in one: each texel from where it is seen best, their brightness made equal."""
+def merge(seen: Sequence[Unwrapped], yaws_rad: Sequence[float]) -> Unwrapped:
+    """Several photos of one mask in one: each texel from where it is seen best, their brightness made equal.
+
+    Where the edge lies is believed the less, the more a face is turned: reconstructions sit less well on those.
+    """
     if len(seen) == 1:
         return seen[0]
     first = seen[0]
@@ -40,21 +47,35 @@ def merge(seen: Sequence[Unwrapped]) -> Unwrapped:
         both = (first.weight > 0) & (other.weight > 0) & (first.alpha > 0.9) & (other.alpha > 0.9)
         colour = other.colour
         if both.sum() > 50:
-            gain = np.median(first.colour[both] ** 2.2, axis=0) / np.maximum(
-                np.median(colour[both] ** 2.2, axis=0), 1e-4
-            )
-            colour = np.clip(colour**2.2 * np.clip(gain, 0.25, 4), 0, 1) ** (1 / 2.2)
+            one, another = (np.median(to_linear(of[both]), axis=0) for of in (first.colour, colour))
+            gain = np.clip(one / np.maximum(another, 1e-4), 0.25, 4)
+            colour = np.asarray(to_encoded(to_linear(colour) * gain), np.float64)
         levelled.append(Unwrapped(colour, other.alpha, other.weight, other.trust))
-    weights = np.stack([one.weight**4 for one in levelled])
-    trusts = np.stack([one.trust**2 for one in levelled])
-    mask_weights = weights * np.stack([one.alpha for one in levelled])
-    mask_total = np.where(mask_weights.sum(0) > 1e-9, mask_weights.sum(0), 1)
-    colour = np.einsum("kij,kijc->ijc", mask_weights / mask_total, np.stack([one.colour for one in levelled]))
-    unseen = mask_weights.sum(0) <= 1e-9
+    # What is slow in them passes softly from one to another; what is fine is taken from one, lest a print be doubled.
+    trusts = np.stack([(one.trust * np.cos(yaw) ** TURNED) ** 2 for one, yaw in zip(levelled, yaws_rad, strict=True)])
+    texel = len(first.alpha) / UV_SIZE
+    shown = [one.weight * (one.alpha > 0.9) for one in levelled]
+    slow = [_blurred(one.colour, where > 0, SLOW_TEXELS * texel) for one, where in zip(levelled, shown, strict=True)]
+    colour = np.zeros_like(first.colour)
+    for power, band in (
+        (SOFTLY, slow),
+        (SHARPLY, [one.colour - low for one, low in zip(levelled, slow, strict=True)]),
+    ):
+        weights = np.stack([gaussian_filter(where, texel) * (where > 0) for where in shown]) ** power
+        total = weights.sum(0)
+        share = weights / np.where(total > 0, total, 1)
+        colour += np.einsum("kij,kijc->ijc", share, np.stack(band))
+    unseen = np.max(shown, axis=0) <= 0
     colour[unseen] = levelled[0].colour[unseen]
     alpha = (trusts * np.stack([one.alpha for one in levelled])).sum(0) / np.maximum(trusts.sum(0), 1e-12)
     weight, trust = (np.max([getattr(one, name) for one in levelled], axis=0) for name in ("weight", "trust"))
     return Unwrapped(colour, alpha, weight, trust)
+
+
+def _blurred(colour: Field, known: npt.NDArray[np.bool_], sigma: float) -> Field:
+    """(S, S, 3) Gaussian mean over what is known."""
+    weight = gaussian_filter(known.astype(np.float64), sigma)[..., None]
+    return np.asarray(gaussian_filter(colour * known[..., None], (sigma, sigma, 0)) / np.maximum(weight, 1e-6))
 
 
 def found_outline(seen: Unwrapped) -> Outline:

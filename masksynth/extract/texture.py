@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from masksynth.arrays import UV_SIZE, PositionMap, Reconstruction, Spectrum
+from masksynth.compose.colour import LUMINANCE, to_encoded, to_linear
 from masksynth.compose.light import LightMeter, skin_places
 from masksynth.compose.mask import DRAPED_HEIGHT
 from masksynth.photos import Photo
@@ -36,7 +37,7 @@ SKIN_LIKE = 0.55  # of the distance between skin's colour and the mask's, in a a
 SKIN_SPREAD = 9.0  # ... but at most this much
 SKIN_SHADES = 20.0  # ... and of so many steps of lightness
 COLOURS_APART = 8.0  # steps of CIELAB between the two from which they can be told apart
-DARKEST = 5e-4  # linear: darker cloth says nothing of the light on it
+DARKEST = 2e-3  # linear: darker cloth says nothing of the light on it
 BEHIND = 0.03  # interocular distances by which a texel may lie behind the nearest surface and still be seen
 
 
@@ -182,7 +183,7 @@ def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, shar
     n = resized(smooth_normals(face.position_map.positions).astype(np.float32), size)
     x, y, z = n[..., 0], n[..., 1], n[..., 2]
     basis = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x**2 - y**2, 3 * z**2 - 1], axis=-1)
-    luminance = np.clip(texture, 0, 1) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722])
+    luminance = to_linear(texture) @ np.array(LUMINANCE)
     level = np.log(np.clip(luminance, DARKEST, 1))
     chosen = weight > 0.05
     a, b, w = basis[chosen], level[chosen], weight[chosen].astype(np.float64)
@@ -194,7 +195,7 @@ def _evened(texture: Field, weight: Field, face: Reconstruction, size: int, shar
         w = weight[chosen] / (1 + (residual / max(1.5 * float(np.median(residual)), 0.02)) ** 2)
     shading = basis @ fit
     shading = np.clip(shading - np.average(shading[chosen], weights=weight[chosen]), -0.9, 0.9) * share
-    return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading)[..., None], 0, 1) ** (1 / 2.2)
+    return np.asarray(to_encoded(to_linear(texture) * np.exp(-shading)[..., None]), np.float64)
 
 
 def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
@@ -203,7 +204,7 @@ def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
 
     Masks are about the same on both sides; prints are not, and are told by how far they stray from their surroundings.
     """
-    level = np.log(np.clip(np.clip(texture, 0, 1) ** 2.2, DARKEST, 1))
+    level = np.log(np.clip(to_linear(texture), DARKEST, 1))
     half = len(texture) // 2
     both = np.minimum(weight, weight[:, ::-1])[:, :half]  # each half by itself: along the middle there may be a fold
     known, step = np.where(both > 0.05, both, 0.0)[..., None], (level - level[:, ::-1])[:, :half]
@@ -218,7 +219,7 @@ def _sides_evened(texture: Field, weight: Field, share: float) -> Field:
         off = np.abs(step - smooth).max(axis=2, keepdims=True)
         trusted = known / (1 + (off / SIDES_STRAY) ** 2)
     shading = np.clip(np.hstack([smooth, -smooth[:, ::-1]]) / 2, -1.0, 1.0) * share
-    return np.clip(np.clip(texture, 0, 1) ** 2.2 * np.exp(-shading), 0, 1) ** (1 / 2.2)
+    return np.asarray(to_encoded(to_linear(texture) * np.exp(-shading)), np.float64)
 
 
 def resized(values: npt.NDArray[np.floating], size: int) -> npt.NDArray[np.float32]:

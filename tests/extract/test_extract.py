@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from masksynth.arrays import Pose, Reconstruction
 from masksynth.cli.main import main
 from masksynth.compose import ComposeConfig, compose
+from masksynth.compose.colour import to_linear
 from masksynth.compose.light import NIR_SKIN
 from masksynth.datasets.generated import View, draw_view, identity, render_face
 from masksynth.datasets.generated.truly_masked import render_masked
 from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError, SegmentationError, ShapeError
 from masksynth.extract import ExtractConfig, ExtractedTemplate, extract_template
-from masksynth.extract.fill import fill_hidden
+from masksynth.extract.fill import fill_hidden, merge
 from masksynth.extract.judge import judge_cover
 from masksynth.extract.straps import find_straps
 from masksynth.extract.texture import Unwrapped, draped, unwrap_view, visibility
@@ -224,6 +225,38 @@ def test_side_light_is_divided_out() -> None:
         return abs(float(np.log(luminance[130:190, 160:190].mean() / luminance[130:190, 66:96].mean())))
 
     assert slope(1.0) < 0.5 * slope(0.0)
+
+
+@pytest.mark.parametrize("name", ["surgical-blue", "n95-cup"])
+def test_the_light_on_the_skin_tells_how_bright_the_mask_is(name: str) -> None:
+    """Of a mask truly worn: nearer to the truth than as photographed, in each colour."""
+    truth = load_template(name).resized(256)
+    shot = render_masked(identity(1, 0), View(interocular=100.0), truth, "vis", (440, 440))
+
+    def off(share: float) -> np.ndarray:
+        config = ExtractConfig(even_light=share)
+        made = extract_template([Photo(shot.masked, Path("a.png"))], config, segmentations=[shot.alpha]).template
+        both = (made.alpha > 0.95) & (truth.alpha > 0.95)
+        found, true = (np.median(to_linear(one.rgba[both, :3]), axis=0) for one in (made, truth))
+        return np.abs(np.log(found / true))
+
+    assert (off(1.0) < off(0.0) - 0.05).all()
+    assert off(1.0).max() < 0.35
+
+
+def test_two_photos_in_one_keep_the_finest_of_each() -> None:
+    """Stripes that the second photo sees a little beside the first: they are not blended to grey."""
+    u = np.broadcast_to(np.arange(256), (256, 256))
+    alpha = load_template("kn95-white").resized(256).alpha.astype(float)
+
+    def seen(shift: int, weight: np.ndarray) -> Unwrapped:
+        stripes = np.where((u + shift) // 4 % 2 == 0, 0.8, 0.2)
+        return Unwrapped(np.repeat(stripes[..., None], 3, axis=2), alpha, weight, weight)
+
+    left = np.clip(1 - u / 255, 0.3, 0.9)
+    merged = merge([seen(0, left), seen(4, left[:, ::-1])], [-0.4, 0.4])
+    inner = alpha > 0.99
+    assert np.abs(merged.colour[..., 0] - 0.5)[inner].mean() > 0.24  # 0.3 in either; 0 where both are mixed alike
 
 
 def test_a_side_lit_mask_has_no_darker_side() -> None:
