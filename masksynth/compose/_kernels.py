@@ -326,12 +326,27 @@ def cast_light(
 
 
 @njit(cache=True, nogil=True)
-def count_levels(pixels, step, counts):
-    """In place: counts (256,) i8 of the levels in every step-th row and column of pixels (H, W, C) u1."""
+def clipped_level(pixels, step, stray, share, least, counts):
+    """The brightest level of every step-th row and column of pixels (H, W, C) u1 but for a share `stray` of them, if
+    more than `share` are within one of it, and more than in the eight levels below, and it is above `least`; else 255.
+    counts (256,) i8 is room."""
+    counts[:] = 0
+    total = 0
     for i in range(0, pixels.shape[0], step):
         for j in range(0, pixels.shape[1], step):
             for c in range(pixels.shape[2]):
                 counts[pixels[i, j, c]] += 1
+                total += 1
+    brightest, above = 255, counts[255]
+    while brightest > 0 and above <= stray * total:
+        brightest -= 1
+        above += counts[brightest]
+    piled, before = 0, 0
+    for level in range(max(brightest - 1, 0), min(brightest + 2, 256)):
+        piled += counts[level]
+    for level in range(max(brightest - 9, 0), max(brightest - 1, 0)):
+        before += counts[level]
+    return brightest if piled > max(share * total, before) and brightest > least else 255
 
 
 STEEPEST, STEPS_A_LEVEL, RATIOS = 128, 16, 1024  # of the histograms of gradients and of ratios from 0 to 4

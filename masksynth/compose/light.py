@@ -214,13 +214,9 @@ def clipped_at(pixels: Photo8) -> float:
     pixels (H, W[, 3]) uint8. Looked at is about every `SAMPLES`-th part of them.
     """
     step = max(1, int((pixels.shape[0] * pixels.shape[1] / SAMPLES) ** 0.5))
+    planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
     counts = np.zeros(256, np.int64)
-    _kernels.count_levels(pixels if pixels.ndim == 3 else pixels[:, :, None], step, counts)
-    above = np.cumsum(counts[::-1])[::-1] / max(int(counts.sum()), 1)  # share of each level and all above it
-    brightest = int(np.flatnonzero(above > STRAY_HIGHLIGHTS)[-1])
-    piled = above[max(brightest - 1, 0)] - (above[brightest + 2] if brightest < 254 else 0.0)
-    before = above[max(brightest - 9, 0)] - above[max(brightest - 1, 0)]  # in the eight levels below
-    return float(brightest) if piled > max(CLIPPED, before) and brightest > LEAST_WHITE else 255.0
+    return float(_kernels.clipped_level(planes, step, STRAY_HIGHLIGHTS, CLIPPED, LEAST_WHITE, counts))
 
 
 @lru_cache(maxsize=1)
