@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +102,8 @@ class Store:
     @cached_property
     def attrs(self) -> dict[str, Any]:
         """The attributes of the root as Python values; ``config`` is parsed."""
-        attributes = {name: _plain(value) for name, value in self.file.attrs.items()}
+        with self._reading("attributes"):
+            attributes = {name: _plain(value) for name, value in self.file.attrs.items()}
         attributes["config"] = self._json(attributes.get("config", "{}"), "config")
         return attributes
 
@@ -182,7 +185,7 @@ class Store:
                     dataset.read_direct(out, np.s_[first:last], np.s_[start:stop])
             except OSError as error:
                 raise StoreError(
-                    f"{self.path}: {spectrum} rows {first}-{last - 1} cannot be read ({error})."
+                    f"{self.path}: {spectrum} rows {first}-{last - 1} cannot be read ({first_line(error)})."
                 ) from error
         return out
 
@@ -192,10 +195,11 @@ class Store:
             raise StoreError(f"{self.path}: there is no column '{name}'. There are: {', '.join(COLUMNS)}.")
         key = (spectrum, name)
         if key not in self._columns:
-            values = self.file[spectrum][name]
-            self._columns[key] = (
-                np.array(self._strings(f"{spectrum}/{name}"), dtype=object) if name == "source" else values[:]
-            )
+            if name == "source":
+                self._columns[key] = np.array(self._strings(f"{spectrum}/{name}"), dtype=object)
+            else:
+                with self._reading(f"{spectrum}/{name}"):
+                    self._columns[key] = self.file[spectrum][name][:]
         return self._columns[key][self._rows(spectrum, rows)]
 
     def labels(self, spectrum: Spectrum, rows: RowIndex = None) -> npt.NDArray[np.int32]:
@@ -207,22 +211,33 @@ class Store:
     @cached_property
     def protocols(self) -> tuple[str, ...]:
         """Names of the protocols, sorted."""
-        return tuple(sorted(self.file["protocol"]))
+        with self._reading("protocol"):
+            return tuple(sorted(self.file["protocol"]))
 
     def protocol(self, name: str) -> StoredProtocol:
         """One protocol. Raises StoreError that names those there are."""
         if name not in self.protocols:
             known = ", ".join(self.protocols) or "none"
             raise StoreError(f"{self.path}: there is no protocol '{name}'. There are: {known}.")
-        group = self.file["protocol"][name]
-        rows = {part: group[part][:] for part in PARTS}
-        missing = {part: tuple(self.skipped[row] for row in group[f"{part}_missing"][:]) for part in PARTS}
-        expected = {part: int(group[part].attrs["expected"]) for part in PARTS}
-        return StoredProtocol(
-            name, **rows, expected=expected, missing=missing, published=bool(group.attrs["published"])
-        )
+        with self._reading(f"protocol/{name}"):
+            group = self.file["protocol"][name]
+            rows = {part: group[part][:] for part in PARTS}
+            missing = {part: tuple(self.skipped[row] for row in group[f"{part}_missing"][:]) for part in PARTS}
+            expected = {part: int(group[part].attrs["expected"]) for part in PARTS}
+            published = bool(group.attrs["published"])
+        return StoredProtocol(name, **rows, expected=expected, missing=missing, published=published)
 
     # Inside
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Turn what HDF5 raises on damage, which may be nearly anything, into a StoreError."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise StoreError(f"{self.path}: '{name}' cannot be read ({first_line(error)}).") from error
 
     @cached_property
     def _columns(self) -> dict[tuple[str, str], npt.NDArray[Any]]:
@@ -257,7 +272,8 @@ class Store:
             view, offset = view[read:], offset + read
 
     def _strings(self, name: str) -> tuple[str, ...]:
-        return tuple(self.file[name].asstr()[:]) if self.file[name].shape[0] else ()
+        with self._reading(name):
+            return tuple(self.file[name].asstr()[:]) if self.file[name].shape[0] else ()
 
     def _json(self, text: str, name: str) -> Any:
         try:
@@ -268,7 +284,8 @@ class Store:
     def _check(self) -> None:
         """Raise StoreError unless groups, datasets, shapes and types are those of the schema."""
         file = self.file
-        schema = _plain(file.attrs.get("schema", ""))
+        with self._reading("attributes"):
+            schema = _plain(file.attrs.get("schema", ""))
         if schema != SCHEMA:
             found = f"is of schema '{schema}'" if schema else "is not a masked data set (it has no attribute 'schema')"
             raise StoreError(
@@ -277,8 +294,8 @@ class Store:
         lacking = [name for name in ATTRIBUTES if name not in file.attrs]
         if lacking:
             raise StoreError(f"{self.path}: is not as schema '{SCHEMA}' has it (no attribute '{lacking[0]}').")
-        self._refuse_links(file)
         try:
+            self._refuse_links(file)
             side = int(file.attrs["side"])
             for spectrum in SPECTRA:
                 group = file[spectrum]
@@ -292,11 +309,11 @@ class Store:
             for name, group in file["protocol"].items():
                 for part in PARTS:
                     self._expect(f"protocol/{name}/{part}", group[part].shape, np.int32)
-        except (KeyError, AttributeError, TypeError, IndexError, ValueError) as error:
+        except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
             self.close()
             if isinstance(error, StoreError):
                 raise
-            raise StoreError(f"{self.path}: is not as schema '{SCHEMA}' has it ({error}).") from error
+            raise StoreError(f"{self.path}: is not as schema '{SCHEMA}' has it ({first_line(error)}).") from error
 
     def _refuse_links(self, group: h5py.Group) -> None:
         for name in group:
@@ -331,7 +348,17 @@ def _open(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r", locking=False)  # read-only; network shares often know no locks
     except OSError as error:
-        raise StoreError(f"{path}: is not an HDF5 file, or is damaged ({str(error).splitlines()[0]}).") from error
+        cut = re.search(r"truncated file: eof = (\d+),.* stored_eof = (\d+)", str(error))
+        if cut:
+            raise StoreError(
+                f"{path}: was cut short: it has {int(cut[1]):,} of {int(cut[2]):,} bytes. Copy it once more."
+            ) from error
+        raise StoreError(f"{path}: is not an HDF5 file, or is damaged ({first_line(error)}).") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error of HDF5 says, without how it came about."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Any) -> Any:

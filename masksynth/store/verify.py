@@ -15,7 +15,7 @@ from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError, counted
 from masksynth.store.content import content_sha256
 from masksynth.store.readback import Stretch, wrong_stretches
-from masksynth.store.reader import Store, open_store
+from masksynth.store.reader import Store, first_line, open_store
 from masksynth.store.schema import PARTS, SPECTRA, ContentHash
 
 BLOCK = 32  # images looked at together: what one check has read, the next finds in the processor's cache
@@ -59,16 +59,23 @@ def verify_store(
     """
     problems: list[str] = []
     wrong: list[tuple[str, int]] = []
+    rows, masked, compared = dict.fromkeys(SPECTRA, 0), dict.fromkeys(SPECTRA, 0), 0
     with open_store(path) as store:
-        _check_tables(store, problems)
-        looked_at: set[str] = set()
-        for spectrum in SPECTRA:
-            looked_at |= _check_rows(store, spectrum, problems, stretches or {}, wrong, progress)
-        compared = _check_hashes(store, problems, looked_at)
-        if not problems and store.file.attrs.get("content_sha256") != content_sha256(store.file):
-            problems.append("its settings, or the names of what it holds, are not those that were written")
-        rows = {spectrum: store.count(spectrum) for spectrum in SPECTRA}
-        masked = {spectrum: int((store.column(spectrum, "mask") >= 0).sum()) for spectrum in SPECTRA}
+        try:
+            for spectrum in SPECTRA:
+                rows[spectrum] = store.count(spectrum)
+                masked[spectrum] = int((store.column(spectrum, "mask") >= 0).sum())
+            _check_tables(store, problems)
+            looked_at: set[str] = set()
+            for spectrum in SPECTRA:
+                looked_at |= _check_rows(store, spectrum, problems, stretches or {}, wrong, progress)
+            compared = _check_hashes(store, problems, looked_at)
+            if not problems and store.file.attrs.get("content_sha256") != content_sha256(store.file):
+                problems.append("its settings, or the names of what it holds, are not those that were written")
+        except StoreError as error:
+            problems.append(str(error).removeprefix(f"{path}: ").removesuffix("."))
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # of HDF5, where links are damaged
+            problems.append(f"it is damaged ({first_line(error)})")
     return Verification(Path(path), rows, masked, compared, tuple(problems), tuple(wrong))
 
 
@@ -141,7 +148,7 @@ def _check_rows(
             unlike += differ_untouched(**{kind: images.get(kind) for kind in kinds})
             progress(rows.stop - rows.start)
     except StoreError as error:
-        problems.append(str(error))
+        problems.append(str(error).removeprefix(f"{store.path}: ").removesuffix("."))
         return set(kinds.values())
     if unlike:
         problems.append(untouched_differ(spectrum, unlike))
@@ -195,8 +202,8 @@ def _check_hashes(store: Store, problems: list[str], looked_at: set[str]) -> int
             for start in range(0, len(dataset), VALUES):
                 block = np.s_[start : start + VALUES]
                 content.update(dataset.asstr()[block] if dataset.dtype == object else dataset[block])
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"'{name}' cannot be read ({str(error).splitlines()[0]})")
+        except (OSError, RuntimeError, UnicodeDecodeError) as error:
+            problems.append(f"'{name}' cannot be read ({first_line(error)})")
             continue
         if content.hexdigest() != str(stated):
             problems.append(_other_values(name))

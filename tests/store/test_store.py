@@ -259,7 +259,7 @@ def test_verify_notices_a_cut_file(tmp_path: Path) -> None:
     write_example(tmp_path / "m.h5")
     data = (tmp_path / "m.h5").read_bytes()
     (tmp_path / "m.h5").write_bytes(data[: len(data) // 2])
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=f"was cut short: it has {len(data) // 2:,} of {len(data):,} bytes"):
         verify_store(tmp_path / "m.h5")
 
 
@@ -375,3 +375,39 @@ def test_a_bit_that_turns_on_the_disk_is_found_when_the_file_is_read_back(tmp_pa
         found = verify_store(path, stretches=stretches)
         assert found.wrong_stretches == ((name, 40),)
         assert found.problems == (f"'{name}' has other values than were written (its hash differs)",)
+
+
+def everything_in(path: Path) -> dict[str, object]:
+    """Every name, attribute and value."""
+    found: dict[str, object] = {}
+
+    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        found[name] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[f"{name}="] = item.shape, item[()].tolist()
+
+    with h5py.File(path) as file:
+        note("", file)
+        file.visititems(note)
+    return found
+
+
+@pytest.mark.parametrize("compression", ["masks", "none"])
+def test_a_bit_that_turns_anywhere_is_found_or_changes_nothing(tmp_path: Path, compression: str) -> None:
+    """Values, names, attributes, and HDF5's own structure; what is wrong is said and never raised as it comes."""
+    path = tmp_path / "m.h5"
+    write_example(path, compression=compression)
+    sound, whole = path.read_bytes(), everything_in(path)
+    rng = np.random.default_rng(0)
+    told = 0
+    for place in rng.integers(0, len(sound), 300).tolist():
+        damaged = bytearray(sound)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            problems = verify_store(path).problems
+        except StoreError:
+            problems = ("it cannot be opened",)
+        told += bool(problems)
+        assert problems or everything_in(path) == whole, place
+    assert told > 150
