@@ -31,7 +31,7 @@ from masksynth.batch.assemble import kind_of_reason
 from masksynth.store import open_store, unlike_datasets, verify_store
 
 TEMPLATES = "surgical-blue,n95-cup,cloth-striped,kn95-white"
-LONGEST_S = 3.0  # from the start of a run, a kill, or the first lock of a part, to the next kill
+LONGEST_S = 3.0  # from the start of a run, or since a part was taken, to the next kill
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".webp": "WEBP"}
 
 
@@ -49,21 +49,17 @@ def kills(root: Path, count: int, part_size: int) -> bool:
         typed = [*words, "--out", str(folder / "killed.h5")]
         done: Counter[str] = Counter()
         lost_parts, seen = 0, set[str]()
-        process = subprocess.Popen(typed, stderr=subprocess.DEVNULL)
+        process, begun = subprocess.Popen(typed, stderr=subprocess.DEVNULL), time.time()
         while sum(done.values()) < count:
-            at_work = chance.random() < 0.7  # most of the time, while workers are at photos
-            while at_work and process.poll() is None:
-                if list((folder / "killed.h5.parts").glob("[0-9]*.lock")):
-                    break
+            target = chance.choice(["worker", "parent", "all"])
+            at_work = target == "worker" or chance.random() < 0.7  # most of the time, while workers are at photos
+            while at_work and process.poll() is None and not locked_since(begun, folder / "killed.h5.parts"):
                 time.sleep(0.05)
             time.sleep(chance.uniform(0.0, LONGEST_S))
             if process.poll() is not None:
                 break
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             workers = [int(pid) for pid in children]
-            target = chance.choice(["worker", "parent", "all"])
-            if target == "worker" and not workers:
-                continue
             for pid in {"worker": workers[:1], "parent": [process.pid], "all": [*workers, process.pid]}[target]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -73,7 +69,7 @@ def kills(root: Path, count: int, part_size: int) -> bool:
                 parts = {path.name for path in (folder / "killed.h5.parts").glob("[0-9]*.h5")}
                 lost_parts += len(seen - parts)
                 seen = parts
-                process = subprocess.Popen(typed, stderr=subprocess.DEVNULL)
+                process, begun = subprocess.Popen(typed, stderr=subprocess.DEVNULL), time.time()
         code = process.wait()
         unlike = unlike_datasets(folder / "whole.h5", folder / "killed.h5")
         datasets = verify_store(folder / "whole.h5").datasets
@@ -86,6 +82,15 @@ def kills(root: Path, count: int, part_size: int) -> bool:
     if total < count:
         print(f"the run was over after {total} kills: give a larger data set or smaller parts")
     return code == 0 and not unlike and not lost_parts and total == count
+
+
+def locked_since(moment: float, parts: Path) -> bool:
+    """Whether a part has been taken since; locks that a killed run left are older."""
+    for lock in parts.glob("[0-9]*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            if lock.stat().st_mtime >= moment:
+                return True
+    return False
 
 
 def damage(root: Path, count: int) -> bool:

@@ -174,9 +174,15 @@ def apply_dataset(
             _export(out, export, force)
         return code
     except OutputError as error:
-        if not parts_folder(out).exists():
-            raise
-        raise OutputError(f"{error} What is done is kept; use the same command to go on.") from error
+        parts = parts_folder(out)
+        if parts.exists():
+            raise OutputError(f"{error} What is done is kept; use the same command to go on.") from error
+        if str(parts) in str(error):
+            raise OutputError(
+                f"{error} {parts} was there when the run began and is gone; when it is back, use the same command to "
+                "go on."
+            ) from error
+        raise
     except KeyboardInterrupt:
         click.echo(f"masksynth: {out}: interrupted; what is done is kept. Use the same command to go on.", err=True)
         return 130

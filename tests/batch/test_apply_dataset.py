@@ -120,25 +120,51 @@ def test_wrong_usage_is_one_sentence(words: list[str], sentence: str, generated_
     assert sentence in text
 
 
+def start_long_run(photo: Path, folder: Path) -> subprocess.Popen[str]:
+    """A run over 400 photos into folder/m.h5 that has begun its first part: so many that it is still at work when the
+    test does something to it, however busy the machine."""
+    (folder / "photos").mkdir()
+    rows = ["path,subject,spectrum,split"]
+    for number in range(400):
+        os.link(photo, folder / "photos" / f"{number}.bmp")
+        rows.append(f"{number}.bmp,p{number % 7},nir,train")
+    (folder / "photos" / "manifest.csv").write_text("\n".join(rows))
+    words = ["apply", "--dataset", "manifest", "--root", str(folder / "photos" / "manifest.csv")]
+    words += ["--templates", TEMPLATES, "--out", str(folder / "m.h5"), "--workers", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "masksynth", *words], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not list((folder / "m.h5.parts").glob(".0*.h5")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+@pytest.fixture
+def nir_photo(generated_casia: Path) -> Path:
+    return sorted(path for path in generated_casia.rglob("*.bmp") if "NIR" in path.parts)[-1]
+
+
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_says_how_to_go_on_and_leaves_nothing_half_written(
-    generated_casia: Path, tmp_path: Path, with_signal: int
+    nir_photo: Path, tmp_path: Path, with_signal: int
 ) -> None:
-    out = tmp_path / "m.h5"
-    words = ["apply", "--dataset", "casia", "--root", str(generated_casia), "--templates", TEMPLATES]
-    words += ["--out", str(out), "--workers", "1", "--max-skipped", "50"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "masksynth", *words], stderr=subprocess.PIPE, text=True, env={**os.environ}
-    )
-    folder = tmp_path / "m.h5.parts"
-    deadline = time.monotonic() + 60
-    while not list(folder.glob(".0*.h5")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = start_long_run(nir_photo, tmp_path)
     process.send_signal(with_signal)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Use the same command to go on" in errors
     assert "Traceback" not in errors
-    assert not out.exists()
-    assert not list(folder.glob(".0*"))
-    assert not list(folder.glob("*.lock"))
+    assert not (tmp_path / "m.h5").exists()
+    assert not list((tmp_path / "m.h5.parts").glob(".0*"))
+    assert not list((tmp_path / "m.h5.parts").glob("*.lock"))
+
+
+def test_a_folder_of_parts_that_vanishes_is_said_with_how_to_go_on(nir_photo: Path, tmp_path: Path) -> None:
+    process = start_long_run(nir_photo, tmp_path)
+    (tmp_path / "m.h5.parts").rename(tmp_path / "away")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert f"{tmp_path / 'm.h5.parts'} was there when the run began and is gone; when it is back, use the" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "m.h5").exists()

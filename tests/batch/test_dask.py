@@ -41,7 +41,7 @@ def cluster(tmp_path: Path, small_walk: str) -> Iterator[Path]:
         )  # fmt: skip
 
     processes = [start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_a_cluster_gives_the_same_bytes_though_a_worker_is_killed(tmp_path: Path
 
     def kill_one() -> None:
         """The process that holds the lock of a part."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and not killed:
             for lock in parts_folder(out).glob("0*.lock"):
                 with contextlib.suppress(OSError, ValueError, IndexError):

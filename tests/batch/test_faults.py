@@ -57,7 +57,7 @@ def test_a_file_limit_is_one_sentence_and_the_run_goes_on_later(tmp_path: Path, 
     for size, what in zip(sizes, (r"m\.h5\.parts/0000\d\.h5", r"m\.h5"), strict=True):
         before = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
         words = command(tmp_path / "data", out, NAMES, before=before)
-        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
         assert ended.returncode == 1
         with pytest.raises(OutputError, match=rf"{what}: could not be written \(File too large\)\.\n$"):
             raise OutputError(ended.stderr)

@@ -84,16 +84,16 @@ def test_killed_and_resumed_equals_unbroken(tmp_path: Path, run: Run, target: st
     run(plan, tmp_path / "unbroken.h5", workers=2)
     out = tmp_path / "masked.h5"
     process = subprocess.Popen(_command(tmp_path / "data", out, 0.05))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not list(parts_folder(out).glob("0*.h5")) and time.monotonic() < deadline:
         time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     workers = [int(pid) for pid in children.read_text().split()]
     os.kill(process.pid if target == "parent" else workers[0], signal.SIGKILL)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     if target == "parent":
         assert not out.exists()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(_runs(pid) for pid in workers)  # they notice that their parent is gone
@@ -236,7 +236,7 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, run: Run) -> None:
     run(plan, tmp_path / "whole.h5", workers=1)
     out = tmp_path / "m.h5"
     process = subprocess.Popen(_command(tmp_path / "data", out, 0.05))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(list(parts_folder(out).glob("0*.h5"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
@@ -306,11 +306,11 @@ arguments = {{"root": str(plan.root), "side": SIDE, "pause": 0.1}}
 run_share(plan, Path({str(out)!r}), share=(1, 2), workers=1, function={small_walk!r}, arguments=arguments)
 """
     task = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not list(parts_folder(out).glob("*.lock")) and time.monotonic() < deadline:
         time.sleep(0.01)
     summary = run(plan, out, workers=1)
-    assert task.wait(timeout=60) == 0
+    assert task.wait(timeout=300) == 0
     assert summary.content is not None
     assert verify_store(out).problems == ()
 
