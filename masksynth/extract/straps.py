@@ -17,6 +17,7 @@ WIDEST = 0.075  # interocular distances: about 7 mm
 CONTRAST = 9.0  # steps of CIELAB by which a strap differs from the skin on both its sides
 SHORTEST = 0.10  # interocular distances that it leads away from the mask
 SLENDER = 2.2  # its area is that of a line of its length, WIDEST wide, over this at most
+TO_THE_EAR = 84.0  # texels of the layout from the middle of the face that a strap reaches: hair and fingers end before
 BESIDE = 46.0  # texels of the layout from the middle of the face, from which there are straps
 
 
@@ -46,7 +47,9 @@ def find_straps(rgb: Photo8, face: Reconstruction, alpha: Alpha) -> Alpha:
         part = labels == k
         length = float(away[part].max())
         area = stats[k, cv2.CC_STAT_AREA]
-        if (part & near).any() and length > SHORTEST * unit and area < SLENDER * length * WIDEST * unit:
+        aside = float(np.abs(frame.u[part] - 127.5).max())
+        slender = area < SLENDER * length * WIDEST * unit
+        if (part & near).any() and length > SHORTEST * unit and slender and aside > TO_THE_EAR:
             found[part] = 1
     return to_photo(found.astype(np.float32), frame.crop_from_photo, alpha.shape[:2])
 
