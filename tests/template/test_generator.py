@@ -131,6 +131,17 @@ def test_a_longer_list_of_varied_masks_begins_with_the_shorter() -> None:
     assert varied_templates(1, 10)[0].sha256 != two[0].sha256
 
 
+def test_some_varied_masks_hang_on_loops_that_reach_the_ears() -> None:
+    made = varied_templates(16, 9)
+    looped = [t for t in made if t.metadata["design"]["straps"]]
+    hanging = [t for t in made if t.kind in ("surgical", "kn95")]
+    assert 0 < len(looped) < len(hanging)
+    assert {t.kind for t in looped} <= {"surgical", "kn95"}
+    for template in looped:
+        assert (template.alpha[80:180, 20:30].max(axis=0) > 0.5).all()
+        check_layout(template.alpha, template.name)
+
+
 def test_varied_masks_join_the_templates_named() -> None:
     assert [t.name for t in chosen_templates(["surgical-blue"], 1, 3)] == ["surgical-blue", "varied-3-1"]
     assert [t.name for t in chosen_templates([], 2, 3)] == ["varied-3-1", "varied-3-2"]
