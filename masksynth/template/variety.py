@@ -13,14 +13,14 @@ from masksynth.template.format import Template
 from masksynth.template.generator import generate
 from masksynth.template.library import library, resolve_templates
 
-
 LOOPED = ("surgical", "kn95")  # kinds that hang on ear loops across the bare cheek
 
 
 def varied_templates(count: int, seed: int) -> list[Template]:
     """`count` generated masks of random kind, colour, pattern and wear, named ``varied-SEED-K``; K starts at 1.
 
-    Half of those that hang on ear loops show them. Mask K depends on (seed, K) alone: a longer list begins with the shorter one. About 0.15 s each.
+    Half of those that hang on ear loops show them.
+    Mask K depends on (seed, K) alone: a longer list begins with the shorter one. About 0.15 s each.
     """
     if count < 1:
         raise ConfigError(f"count must be at least 1, got {count}")
