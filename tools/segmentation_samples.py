@@ -240,16 +240,17 @@ class Studio:
 
     def sample(self, rng: np.random.Generator, host: Host, worn: Garment | None) -> tuple[np.ndarray, ...]:
         """(P, P, 3) uint8 picture, (P, P) uint8 label, (P, P, 4) uint8 of the mesh: u, v, on the face, in the photo."""
-        nir = bool(rng.random() < 0.2)
+        nir = bool(rng.random() < 0.25)
         crop = host.crop
         if nir:
             mix = rng.dirichlet([3.0, 3.0, 1.0]).astype(np.float32)
-            crop = np.clip((crop.astype(np.float32) @ mix) ** rng.uniform(0.8, 1.0) * 1.5, 0, 255).astype(np.uint8)
+            grey = (crop.astype(np.float32) @ mix / 255) ** rng.uniform(0.7, 1.2) * rng.uniform(0.9, 1.5)
+            crop = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
         side = POOL_SIDE
         label, drawn = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
         if host.mask is not None and worn is not None and rng.random() < 0.8:
             cloth = worn.worn.rgba[..., :3] if not nir else np.repeat(worn.worn.rgba[..., :3].mean(2)[..., None], 3, 2)
-            crop = dyed(rng, crop, host.mask, cloth)
+            crop = dyed(rng, crop, host.mask, cloth, host.skin)
             worn = None
         if worn is not None:
             composer = self.composers[int(rng.choice(4, p=[0.45, 0.2, 0.25, 0.1]))]
@@ -279,7 +280,7 @@ class Studio:
             behind(rng, rgb, label, host, colour)
         if rng.random() < 0.10:
             collar(rng, rgb, label, colour)
-        if rng.random() < 0.22:
+        if rng.random() < 0.3:
             hand(rng, rgb, label, skin)
         if rng.random() < 0.16:
             hair(rng, rgb, label)
@@ -300,8 +301,17 @@ def _bytes(field: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(field, 0, 1) * 255).astype(np.uint8)
 
 
-def dyed(rng: np.random.Generator, crop: np.ndarray, mask: np.ndarray, cloth: np.ndarray) -> np.ndarray:
-    """The picture with its mask (P, P) in another cloth (S, S, 3): its own folds and shading, its own cut."""
+def dyed(
+    rng: np.random.Generator, crop: np.ndarray, mask: np.ndarray, cloth: np.ndarray, skin: np.ndarray
+) -> np.ndarray:
+    """The picture with its mask (P, P) in another cloth (S, S, 3): its own folds and shading, its own cut.
+
+    One cloth in four is about as bright as the skin, or of its very colour: in grey nothing else is seen of it.
+    """
+    if rng.random() < 0.25:
+        tone = skin if rng.random() < 0.3 else np.full(3, skin @ np.array([0.299, 0.587, 0.114]))
+        tone = np.clip(tone * rng.uniform(0.85, 1.3) + rng.normal(0, 0.02, 3), 0, 1).astype(np.float32)
+        cloth = tone + np.float32(rng.uniform(0, 0.4)) * (cloth - cloth.mean(axis=(0, 1)))
     rgb = (crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, 2)).astype(np.float32) / 255
     side = len(mask)
     zoom, turn = rng.uniform(0.5, 1.4), rng.normal(0, 0.4)
@@ -443,16 +453,16 @@ def hand(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, skin: np.
     direction = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-direction[1], direction[0]])
     tip = np.array([rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.85)]) * side
-    width = rng.uniform(0.045, 0.075) * side
+    width = rng.uniform(0.045, 0.085) * side
     count = int(rng.integers(1, 5))
     y, x = np.mgrid[:side, :side]
-    gain = rng.uniform(0.75, 1.15)
+    gain = rng.uniform(0.75, 1.15) * np.exp(rng.uniform(0.02, 0.15) * smooth(rng, side, int(rng.integers(6, 16))))
     if count > 1 and rng.random() < 0.6:  # the back of the hand
         middle = tip + across * width * count / 2 + direction * side * rng.uniform(0.3, 0.45)
         palm = np.zeros((side, side), np.uint8)
         axes = (int(0.32 * side), int(width * count * 0.55))
         cv2.ellipse(palm, (int(middle[0]), int(middle[1])), axes, np.degrees(angle), 0, 360, 255, -1, cv2.LINE_AA)
-        tint = np.clip(skin * gain * np.exp(0.08 * smooth(rng, side, 5))[..., None], 0, 1)
+        tint = np.clip(skin * (gain * np.exp(0.08 * smooth(rng, side, 5)))[..., None], 0, 1)
         lay(rgb, label, palm.astype(np.float32) / 255, tint.astype(np.float32))
     spread = rng.normal(0, 0.06)
     for k in range(count):

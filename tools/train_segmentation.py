@@ -43,6 +43,7 @@ from masksynth.segment.network import INPUTS, SIDE, WIDTH, planes_of
 
 CHANNELS = (16, 32, 64, 128)
 LEFT_OUT = 5  # each fifth photo
+GREY_SHARE = 0.3  # of what is shown, besides the pool's own grey
 WORN_SHARE = 0.6  # of a batch: people who wore a mask already
 
 
@@ -103,7 +104,7 @@ def seen_anew(
     whole, zoom = rng.normal(0, 0.09), float(np.exp(rng.normal(0, 0.05)))  # the square itself turned and sized
     x, y = zoom * (np.cos(whole) * x - np.sin(whole) * y), zoom * (np.sin(whole) * x + np.cos(whole) * y)
     x, y = np.float32(x), np.float32(y)
-    wild = 2.5 if rng.random() < 0.2 else 1.0
+    wild = 2.5 if rng.random() < 0.12 else 1.0
     turn, scale = rng.normal(0, 0.07 * wild), float(np.exp(rng.normal(0.0, 0.07 * wild)))
     cos, sin = float(np.cos(turn)), float(np.sin(turn))
     tall, lean = float(np.exp(rng.normal(0, 0.06))), rng.normal(0, 0.05)
@@ -148,7 +149,8 @@ def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         y, x = np.mgrid[:side, :side].astype(np.float32) / side - 0.5
         away = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(-0.3, 0.3) + 0.01 * smooth(rng, side, 6)
         rgb *= (1 - rng.uniform(0.1, 0.6) * np.clip(0.5 + away / float(soft), 0, 1))[..., None].astype(np.float32)
-    if rng.random() < 0.2:
+    grey = rng.random() < GREY_SHARE
+    if grey:
         mix = np.tile(rng.dirichlet([2.0, 2.0, 1.0]), (3, 1))
         gains = np.ones(3)
     else:
@@ -156,9 +158,9 @@ def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         mix += float(np.exp(rng.normal(-0.05, 0.3))) * (np.eye(3) - mix)
         gains = np.exp(rng.normal(0, 0.06, 3))
     rgb = np.clip(cv2.transform(rgb, mix.astype(np.float32)), 0, 1)
-    gains = gains * np.exp(rng.normal(0.06, 0.15))
+    gains = gains * np.exp(rng.uniform(0.2, 0.6) if rng.random() < 0.1 else rng.normal(0.06, 0.15))  # burnt out
     lift = rng.uniform(0, 0.12) if rng.random() < 0.15 else 0.0  # haze
-    curve = (np.arange(1024) / 1023) ** float(np.exp(rng.normal(0, 0.15)))
+    curve = (np.arange(1024) / 1023) ** float(np.exp(rng.normal(0, 0.3 if grey else 0.15)))
     curves = np.clip(lift + (1 - lift) * curve[:, None] * gains, 0, 1).astype(np.float32)
     steps = np.rint(rgb * 1023).astype(np.int32)
     rgb = np.dstack([curves[:, k][steps[..., k]] for k in range(3)])

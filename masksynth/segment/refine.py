@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
 
 from masksynth.arrays import Alpha, Photo8
 
@@ -14,11 +15,18 @@ EDGE_RADIUS = 0.030  # within this of the rough edge the photo decides
 EDGE_EPSILON = 2.5e-4  # of the guided filter, for a guide in [0, 1]
 UNSURE = 0.04  # interocular distances about the network's edge within which colours are asked
 NEARBY = 0.20  # standard deviation of the neighbourhood that a pixel's colour is compared with
-TRUST_IN_COLOUR = 0.5  # of the logarithm of the colours' likelihood ratio
-MOST_BY_COLOUR = 6.0  # and of that at most this much
+TRUST_IN_COLOUR = 0.3  # of the logarithm of the colours' likelihood ratio
+MOST_BY_COLOUR = 8.0  # and of that at most this much
 EDGE_BLUR = 0.006  # standard deviation of the soft edge, in interocular distances
 COLOUR_NOISE = 16.0  # added to the variance of each of L, a, b, 8-bit
-STATISTICS_SIDE = 192  # means and variances of neighbourhoods are taken in a square this small
+STATISTICS_SIDE = 96  # means and variances of neighbourhoods are taken in a square this small
+COLOUR_BINS = (16, 32, 32)  # of L, a, b; those of a and b are four levels wide, about grey
+SURE = 0.8  # a probability from which on a pixel shows what colours a mask, or what is not mask, has
+TRUST_IN_COLOURS = 0.5  # of the logarithm of the ratio of the whole square's colours
+MOST_BY_COLOURS = 3.0  # and of that at most this much
+RARE = 1e-4  # added to the share of each bin: a colour that neither has says nothing
+LEAST_SURE = 0.005  # squared interocular distances of either, or their colours are not known
+REACH = 0.26  # standard deviation, in interocular distances, of how far from the mask what is not mask is asked
 SMALLEST_PIECE = 0.02  # squared interocular distances: a hand may cut a mask in two, what is smaller is a leak
 
 
@@ -71,46 +79,99 @@ def pieces(share: npt.NDArray[np.floating], pixels_per_interocular: float) -> np
     return kept
 
 
+def agreed_by_colours(
+    share: npt.NDArray[np.floating], rgb: Photo8, in_photo: npt.NDArray[np.bool_], pixels_per_interocular: float
+) -> npt.NDArray[np.float32]:
+    """Probabilities of mask (S, S) that agree with the colours that mask and the rest have in the whole square.
+
+    Where the network is sure, it shows the colours of a mask and of what is around it; the log of the ratio of the two
+    histograms is added to its answer, so that a pleat or a corner of the mask's colour is mask, and a finger is not.
+    What the colours say is bounded: prints, and masks of the skin's colour, must not undo what the network is sure of.
+
+    References
+    ----------
+    Boykov, Jolly, "Interactive Graph Cuts for Optimal Boundary and Region Segmentation of Objects in N-D Images",
+    ICCV 2001: regions' likelihoods from histograms of what is marked.
+    """
+    size = len(share) // 2
+    small, known = (
+        np.asarray(cv2.resize(np.asarray(part, np.float32), (size, size), interpolation=cv2.INTER_AREA), np.float32)
+        for part in (share, in_photo)
+    )
+    near = cv2.GaussianBlur((small > 0.5).astype(np.float32), (0, 0), REACH * pixels_per_interocular / 2)
+    lab = cv2.cvtColor(cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB).astype(np.intp)
+    bins = np.stack([lab[..., 0] // 16, *(np.clip((lab[..., k] - 64) // 4, 0, 31) for k in (1, 2))])
+    cell = np.ravel_multi_index(tuple(bins), COLOUR_BINS)
+    shares = []
+    for sure in (small, (1 - small) * (near > 0.02)):
+        weight = np.clip((sure - SURE) / (1 - SURE), 0, 1) * known
+        if weight.sum() < LEAST_SURE * pixels_per_interocular**2:
+            return np.asarray(share, np.float32)
+        histogram = np.bincount(cell.ravel(), weight.ravel(), int(np.prod(COLOUR_BINS))).reshape(COLOUR_BINS)
+        shares.append(gaussian_filter(histogram, 1.0, mode="constant").ravel() / weight.sum())
+    ratio = np.log((shares[0] + RARE) / (shares[1] + RARE))[cell]
+    ratio = np.clip(ratio, -MOST_BY_COLOURS, MOST_BY_COLOURS).astype(np.float32)
+    ratio = cv2.resize(cv2.GaussianBlur(ratio, (0, 0), 0.75), share.shape, interpolation=cv2.INTER_LINEAR)
+    certain = np.clip(share, 1e-3, 1 - 1e-3)
+    logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOURS) * ratio
+    return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
+
+
 def edge_by_colour(
     share: npt.NDArray[np.floating], rgb: Photo8, in_photo: npt.NDArray[np.bool_], pixels_per_interocular: float
 ) -> npt.NDArray[np.float32]:
-    """Probabilities of mask (S, S) that agree with the colours near by: each side of the edge has its own.
+    """Probabilities of mask (H, W) that agree with the colours near by: each side of the edge has its own.
 
     Within `UNSURE` of where `share` passes 0.5, the colour of a pixel is held against those of the mask and of what is
     not mask in its neighbourhood, each a normal distribution in L, a, b, and the log of their ratio is added to
     that of the network; farther off, its answer stands. As GrabCut weighs colours, but by place: what a mask looks
     like at one edge says little of another in its shadow.
     """
-    side = len(share)
     radius = max(1, round(UNSURE * pixels_per_interocular))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    hard = np.pad((share > 0.5).astype(np.uint8), radius, mode="edge")
-    inner = cv2.erode(hard, kernel)[radius:-radius, radius:-radius] > 0
-    outer = cv2.dilate(hard, kernel)[radius:-radius, radius:-radius] == 0
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    small = min(side, STATISTICS_SIDE)
-    sigma = NEARBY * pixels_per_interocular * small / side
-    likelihood = [np.zeros(share.shape, np.float32)] * 2
-    for k, sure in enumerate((inner & in_photo, outer & in_photo)):
-        weight = sure.astype(np.float32)[..., None]
-        sums = [np.dstack([weight, lab * weight]), lab * lab * weight]
-        if small < side:
-            sums = [cv2.resize(part, (small, small), interpolation=cv2.INTER_AREA) for part in sums]
-        first, second = (cv2.GaussianBlur(part, (0, 0), sigma) for part in sums)
-        count = first[..., :1] + np.float32(1e-6)
-        mean = first[..., 1:] / count
-        variance = np.maximum(second / count - mean * mean, 0) + np.float32(COLOUR_NOISE)
-        if small < side:
-            mean, variance = (
-                cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR) for part in (mean, variance)
-            )
-        likelihood[k] = -0.5 * ((lab - mean) ** 2 / variance + np.log(variance)).sum(axis=2)
-    ratio = np.clip(likelihood[0] - likelihood[1], -MOST_BY_COLOUR, MOST_BY_COLOUR)
-    certain = np.clip(share, 1e-3, 1 - 1e-3)
-    logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOUR) * ratio
-    near = 1 / (1 + np.exp(-logit))
-    fitted = np.where(inner, 1.0, np.where(outer, 0.0, near)).astype(np.float32)
+    region = (share > 0.5).astype(np.uint8)
+    inner, outer = (
+        cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_5) > radius if (1 - part).any() else part > 0
+        for part in (region, 1 - region)
+    )
+    fitted = inner.astype(np.float32)
+    rows, columns = np.nonzero(~(inner | outer))
+    if len(rows):
+        mask, other = (
+            _likelihood(rgb, sure & in_photo, rows, columns, pixels_per_interocular) for sure in (inner, outer)
+        )
+        ratio = np.clip(mask - other, -MOST_BY_COLOUR, MOST_BY_COLOUR)
+        certain = np.clip(share[rows, columns], 1e-3, 1 - 1e-3)
+        logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOUR) * ratio
+        fitted[rows, columns] = 1 / (1 + np.exp(-logit))
     return np.asarray(cv2.GaussianBlur(fitted, (0, 0), max(0.5, EDGE_BLUR * pixels_per_interocular)), np.float32)
+
+
+def _likelihood(
+    rgb: Photo8,
+    sure: npt.NDArray[np.bool_],
+    rows: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.intp],
+    pixels_per_interocular: float,
+) -> npt.NDArray[np.float32]:
+    """(N,) log likelihood, but for a constant, of the colours at rows and columns by those near by that are `sure`."""
+    height, width = sure.shape
+    shrink = min(1.0, STATISTICS_SIDE / max(height, width))
+    size = max(1, round(shrink * width)), max(1, round(shrink * height))
+    weight = cv2.resize(sure.astype(np.float32), size, interpolation=cv2.INTER_AREA)[..., None]
+    lab = _lab(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
+    sums = np.dstack([weight, lab * weight]), lab * lab * weight
+    place = rows * size[1] // height, columns * size[0] // width
+    first, second = (cv2.GaussianBlur(part, (0, 0), NEARBY * pixels_per_interocular * shrink)[place] for part in sums)
+    count = first[:, :1] + np.float32(1e-6)
+    mean = first[:, 1:] / count
+    variance = np.maximum(second / count - mean * mean, 0) + np.float32(COLOUR_NOISE)
+    own = _lab(rgb[rows, columns][:, None])[:, 0]
+    return np.asarray(-0.5 * ((own - mean) ** 2 / variance + np.log(variance)).sum(axis=1), np.float32)
+
+
+def _lab(rgb: Photo8) -> npt.NDArray[np.float32]:
+    """(H, W, 3) of 8-bit L, a, b."""
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
 
 
 def soft_edge(region: npt.NDArray[np.floating], rgb: Photo8, pixels_per_interocular: float) -> Alpha:

@@ -15,7 +15,7 @@ from masksynth.photos import is_grey
 from masksynth.segment import network
 from masksynth.segment.frame import FaceFrame, crop_matrix, face_frame, square, to_photo
 from masksynth.segment.grabcut import bare_of, core_of, grabcut
-from masksynth.segment.refine import cleaned, edge_by_colour, pieces, soft_edge
+from masksynth.segment.refine import agreed_by_colours, cleaned, edge_by_colour, pieces, soft_edge
 
 METHODS = ("network", "grabcut")
 SIDE = 192  # of the square that GrabCut works in
@@ -97,6 +97,7 @@ def given_segmentation(alpha: Alpha, photo_rgb: Photo8) -> Segmentation:
 def _by_network(photo: Photo8, reconstruction: Reconstruction) -> tuple[Alpha, float]:
     frame = face_frame(photo, reconstruction, network.SIDE, network.WIDTH)
     share, sure = network.predict(frame)
+    share = agreed_by_colours(share, frame.rgb, frame.in_photo, frame.pixels_per_interocular)
     share = pieces(share, frame.pixels_per_interocular) * frame.in_photo
     matrix, rgb, in_photo = _fine_square(photo, reconstruction, frame)
     rough = np.asarray(cv2.resize(share, in_photo.shape, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -16,7 +16,7 @@ from masksynth.errors import ConfigError, SegmentationError, ShapeError
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.segment import given_segmentation, segment_mask
 from masksynth.segment.frame import WIDTH, crop_matrix, face_frame, to_photo
-from masksynth.segment.refine import cleaned, edge_by_colour, guided_filter, pieces, soft_edge
+from masksynth.segment.refine import agreed_by_colours, cleaned, edge_by_colour, guided_filter, pieces, soft_edge
 from masksynth.template import load_template
 
 
@@ -162,6 +162,40 @@ def test_the_largest_piece_stays_however_small() -> None:
     kept = pieces(share, 100.0)
     assert kept[30:34, 30:34].min() == np.float32(0.7)
     assert kept[10, 10] == 0
+
+
+def patchwork(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(96, 96, 3) uint8 of a blue square on a brown ground, noisy, and (96, 96) where the square is."""
+    truth = np.zeros((96, 96), bool)
+    truth[30:80, 20:76] = True
+    rgb = np.where(truth[..., None], (90, 120, 190), (180, 130, 100))
+    return np.rint(rgb + np.random.default_rng(seed).normal(0, 5, rgb.shape)).clip(0, 255).astype(np.uint8), truth
+
+
+def test_what_has_the_masks_colours_is_mask_and_what_has_not_is_none_where_the_network_is_unsure() -> None:
+    rgb, truth = patchwork()
+    share = np.where(truth, 0.98, 0.02).astype(np.float32)
+    share[60:80, 20:50] = 0.35  # a pleat that was missed
+    share[40:60, 80:92] = 0.65  # a finger that was taken for mask
+    found = agreed_by_colours(share, rgb, np.ones(truth.shape, bool), 35.0) > 0.5
+    assert (found != truth).mean() < 0.01
+
+
+def test_colours_do_not_undo_what_the_network_is_fairly_sure_of() -> None:
+    rgb, truth = patchwork()
+    share = np.where(truth, 0.99, 0.01).astype(np.float32)
+    rgb[50:60, 40:50] = (180, 130, 100)  # a print of the skin's colour
+    share[50:60, 40:50] = 0.85
+    found = agreed_by_colours(share, rgb, np.ones(truth.shape, bool), 35.0) > 0.5
+    assert np.array_equal(found, truth)
+
+
+def test_colours_that_tell_nothing_or_are_not_known_leave_the_answer_as_it_is() -> None:
+    share = np.where(patchwork()[1], 0.9, 0.1).astype(np.float32)
+    flat = np.full((96, 96, 3), 120, np.uint8)
+    assert np.allclose(agreed_by_colours(share, flat, np.ones((96, 96), bool), 35.0), share, atol=0.02)
+    unsure = np.full((96, 96), 0.4, np.float32)
+    assert np.array_equal(agreed_by_colours(unsure, flat, np.ones((96, 96), bool), 35.0), unsure)
 
 
 def test_colours_near_by_move_the_edge_even_where_the_colours_elsewhere_say_the_contrary() -> None:
