@@ -48,6 +48,7 @@ from masksynth.batch.assemble import assemble
 from masksynth.batch.folder import part_form
 from masksynth.batch.part import part_path, write_part
 from masksynth.batch.photo import PhotoWalk
+from masksynth.batch.run import Silent
 from masksynth.datasets import open_dataset
 from masksynth.template import resolve_templates
 root, folder, templates = sys.argv[1:]
@@ -55,7 +56,8 @@ plan = make_plan(open_dataset("casia", root), resolve_templates(templates.split(
 walk = PhotoWalk.of_plan(plan)
 for k in range(plan.parts):
     write_part(part_path(Path(folder), k), k, plan.part(k), walk, part_form(plan))
-assemble(plan, Path(folder), Path(folder) / "m.h5", part_form(plan), max_skipped=1.0, command="")
+out = Path(folder) / "m.h5"
+assemble(plan, Path(folder), out, part_form(plan), max_skipped=1.0, command="", progress=Silent())
 """
 
 

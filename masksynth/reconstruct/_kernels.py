@@ -26,26 +26,22 @@ def grid_from_mesh(first, columns, weights, mesh, offsets, turn, grid):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def refine_rows(grid, taps, weights, wide):
-    """Bicubic along rows: grid (G, G, 3) f4 at the columns taps (S, 4) u8 with weights (S, 4) f4. In place: wide
-    (G, S, 3) f4."""
-    for i in range(grid.shape[0]):
-        row, out = grid[i], wide[i]
-        for s in range(len(taps)):
-            a, b, c, d = weights[s]
-            j, k, m, n = taps[s]
-            out[s, 0] = a * row[j, 0] + b * row[k, 0] + c * row[m, 0] + d * row[n, 0]
-            out[s, 1] = a * row[j, 1] + b * row[k, 1] + c * row[m, 1] + d * row[n, 1]
-            out[s, 2] = a * row[j, 2] + b * row[k, 2] + c * row[m, 2] + d * row[n, 2]
-
-
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
-def refine_columns(wide, taps, weights, fine):
-    """Bicubic along columns: wide (G, W) f4 at the rows taps (S, 4) u8 with weights (S, 4) f4. In place: fine (S, W)
-    f4."""
+def refine(coarse, taps, weights, fine):
+    """Bicubic along the first axis: coarse (G, W) f4 at the rows taps (S, 4) u8 with weights (S, 4) f4. In place: fine
+    (S, W) f4."""
     for s in range(len(taps)):
         a, b, c, d = weights[s]
-        one, two, three, four = wide[taps[s, 0]], wide[taps[s, 1]], wide[taps[s, 2]], wide[taps[s, 3]]
+        one, two, three, four = coarse[taps[s, 0]], coarse[taps[s, 1]], coarse[taps[s, 2]], coarse[taps[s, 3]]
         row = fine[s]
         for k in range(row.shape[0]):
             row[k] = a * one[k] + b * two[k] + c * three[k] + d * four[k]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def swap_axes(by_columns, by_rows):
+    """In place: by_rows (G, S, 3) f4 of by_columns (S, G, 3) f4."""
+    for i in range(by_rows.shape[0]):
+        for s in range(by_rows.shape[1]):
+            by_rows[i, s, 0] = by_columns[s, i, 0]
+            by_rows[i, s, 1] = by_columns[s, i, 1]
+            by_rows[i, s, 2] = by_columns[s, i, 2]

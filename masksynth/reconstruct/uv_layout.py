@@ -99,7 +99,7 @@ def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
 class _Operator:
     """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
 
-    from_mesh: Any  # (G·G, 468) sparse by rows, float32: grid places from mesh points
+    from_mesh: Any  # (G·G, 468) sparse by rows, float32: the grid's places, column by column, from mesh points
     offsets: npt.NDArray[np.float32]  # (G·G, 3) added, in the head frame and interocular distances
     side: int  # G
     taps: npt.NDArray[np.uint64]  # (256, 4) columns of the grid that a column of the map lies between; rows likewise
@@ -112,7 +112,7 @@ def _operator() -> _Operator:
 
     side = UV_SIZE // STEP + 2
     ticks = np.arange(side) * STEP + (STEP - 1) / 2 - STEP
-    places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    places = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)  # column by column
     stretch: Stretch = stretch_at(places)
     points, _ = rim()
     weights, offsets = _surface_at(np.concatenate([places, points]))
@@ -181,7 +181,7 @@ def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> P
         `head_of_mesh` of them, where it is known already.
     """
     import masksynth.compiled  # noqa: F401 - before the kernels
-    from masksynth.reconstruct._kernels import grid_from_mesh, refine_columns, refine_rows
+    from masksynth.reconstruct._kernels import grid_from_mesh, refine, swap_axes
 
     mesh = check_mesh_points(points)
     operator = _operator()
@@ -190,9 +190,11 @@ def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> P
     sparse, side = operator.from_mesh, operator.side
     grid = np.zeros((side * side, 3), np.float32)
     grid_from_mesh(sparse.indptr, sparse.indices, sparse.data, mesh, operator.offsets, turn, grid)
-    wide, fine = np.zeros((side, UV_SIZE, 3), np.float32), np.zeros((UV_SIZE, UV_SIZE, 3), np.float32)
-    refine_rows(grid.reshape(side, side, 3), operator.taps, operator.weights, wide)
-    refine_columns(wide.reshape(side, -1), operator.taps, operator.weights, fine.reshape(UV_SIZE, -1))
+    by_columns, by_rows = np.zeros((UV_SIZE, side, 3), np.float32), np.zeros((side, UV_SIZE, 3), np.float32)
+    fine = np.zeros((UV_SIZE, UV_SIZE, 3), np.float32)
+    refine(grid.reshape(side, -1), operator.taps, operator.weights, by_columns.reshape(UV_SIZE, -1))
+    swap_axes(by_columns, by_rows)
+    refine(by_rows.reshape(side, -1), operator.taps, operator.weights, fine.reshape(UV_SIZE, -1))
     return PositionMap(fine, validity())
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from masksynth.arrays import Pose, Validity
 from masksynth.errors import ShapeError
-from masksynth.reconstruct._kernels import refine_columns, refine_rows
+from masksynth.reconstruct._kernels import refine, swap_axes
 from masksynth.reconstruct.generic import generic_landmarks68, generic_mesh, generic_position_map, shape_modes
 from masksynth.reconstruct.pose import head_frame
 from masksynth.reconstruct.stretch import REACH, rim, stretch_at
@@ -217,9 +217,12 @@ def test_landmarks_between_mesh_points_lie_there_and_are_symmetric():
 def refined(grid, size):
     """(size, size, 3) of a (G, G, 3) float32 grid, by the kernels."""
     taps, weights = _cubic(len(grid), size)
-    wide, fine = np.zeros((len(grid), size, 3), np.float32), np.zeros((size, size, 3), np.float32)
-    refine_rows(grid, taps, weights, wide)
-    refine_columns(wide.reshape(len(grid), -1), taps, weights, fine.reshape(size, -1))
+    side = len(grid)
+    by_columns, by_rows = np.zeros((size, side, 3), np.float32), np.zeros((side, size, 3), np.float32)
+    fine = np.zeros((size, size, 3), np.float32)
+    refine(grid.transpose(1, 0, 2).reshape(side, -1), taps, weights, by_columns.reshape(size, -1))
+    swap_axes(by_columns, by_rows)
+    refine(by_rows.reshape(side, -1), taps, weights, fine.reshape(size, -1))
     return fine
 
 
