@@ -31,7 +31,9 @@ def command(no_fetch: bool) -> None:
 
 
 def _compile() -> None:
-    """Every kernel that putting on masks needs, by putting some on the generic face, grey and in colour."""
+    """Every kernel that putting on masks needs, by putting some on the generic face: grey and in colour, in a sharp
+    picture and in one so soft that the mask is made softer too."""
+    import cv2
     import numpy as np
 
     from masksynth.arrays import Box, Spectrum
@@ -46,10 +48,9 @@ def _compile() -> None:
     mesh = (generic_mesh() * 60 + [100, 80, 0]).astype(np.float32)
     face = reconstruction_of_mesh(mesh, Box(40, 30, 160, 170), 1.0)
     template = load_template(library()[0].path)
-    photos: tuple[tuple[Photo8, Spectrum], ...] = (
-        (np.full((220, 200), 128, np.uint8), "nir"),
-        (np.full((220, 200, 3), 128, np.uint8), "vis"),
-    )
+    rough = np.random.default_rng(0).integers(0, 256, (220, 200, 3), np.uint8)
+    soft = np.clip(cv2.GaussianBlur(rough.astype(np.float32), (0, 0), 3) * 12 - 11 * 128, 0, 255).astype(np.uint8)
+    photos: tuple[tuple[Photo8, Spectrum], ...] = ((rough[..., 0], "nir"), (rough, "vis"), (soft, "vis"))
     for pixels, spectrum in photos:
         for render in ("mask", "full"):
             mask_crop(pixels, face, template, spectrum, ComposeConfig(render=render))

@@ -93,7 +93,10 @@ def surface_normals(points, blur, work, normals):
     (1 2 1) / 4 each way. work (G, G, 3) f4 is room."""
     side = points.shape[0]
     quarter, half = np.float32(0.25), np.float32(0.5)
-    work[:] = points
+    for i in range(side):
+        for j in range(side):
+            for c in range(3):
+                work[i, j, c] = points[i, j, c]
     for _ in range(blur):
         for i in range(side):
             for j in range(side):
