@@ -4,6 +4,9 @@ For each yaw: intersection over union of the outlines in the layout, and PSNR of
 one gain for the whole mask (the light's strength is not the template's). The segmentation is the one drawn, so that
 only reconstruction, unwrapping and filling are measured, or, with --segment, the one found.
 
+With --several: three photos of one mask (yaw -35, 0 and 35 degrees, a lamp from another side in each) in one template,
+against each alone and the two turned ones together.
+
 With --nir: the reflectance of templates taken from NIR photos of faces that truly wear them (area light, highlights,
 cast shadows), near and far, at four yaws, over the truth. Skin is taken to be of one reflectance; that of generated
 persons is not, so that the ratio is also given with the person's own.
@@ -21,7 +24,7 @@ import numpy as np
 from masksynth.arrays import Pose
 from masksynth.compose import compose
 from masksynth.compose.light import NIR_SKIN
-from masksynth.datasets.generated import View, draw_view, identity, render_face
+from masksynth.datasets.generated import Light, View, draw_view, identity, render_face
 from masksynth.datasets.generated.truly_masked import render_masked
 from masksynth.detect import load_detector
 from masksynth.errors import MasksynthError
@@ -83,15 +86,60 @@ def reflectance(segment: bool) -> None:
         )
 
 
+def several(people: int, segment: bool) -> None:
+    """Agreement of templates from one, two and three photos of a mask, under three lights."""
+    detector, reconstructor = load_detector(), load_reconstructor()
+    turns = ((-35, 0.9), (0, -0.8), (35, -0.9))  # yaw in degrees, where the lamp stands in radians to the right
+    choices = {"-35": [0], "0": [1], "+35": [2], "-35 +35": [0, 2], "all three": [0, 1, 2]}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in choices}
+    for person in range(people):
+        for name in MASKS:
+            mask = load_template(name)
+            photos, alphas = [], []
+            for yaw, right in turns:
+                lamp = np.array([[np.sin(right), -0.2, np.cos(right)]])
+                light = Light(
+                    directions=lamp / np.linalg.norm(lamp),
+                    colours=np.array([[0.9, 0.85, 0.8]]),
+                    sky=np.full(3, 0.25),
+                    ground=np.full(3, 0.15),
+                )
+                view = View(pose=Pose(np.radians(yaw), 0.0, 0.0), interocular=110.0, light=light)
+                clean = render_face(identity(1, person), view, "vis", (480, 480)).pixels
+                faces, _ = find_faces(clean, detector, reconstructor)
+                made = compose(clean, faces[0], mask, "vis")
+                photos.append(Photo(made.image, Path(f"{name}.png")))
+                alphas.append((made.alpha / 255).astype(np.float32))
+            for what, chosen in choices.items():
+                given = None if segment else [alphas[k] for k in chosen]
+                try:
+                    template = extract_template(
+                        [photos[k] for k in chosen], ExtractConfig(), segmentations=given
+                    ).template
+                except MasksynthError as error:
+                    print(f"{name} {what}: {error}")
+                    continue
+                measured = template.metadata["texels"]["measured"]
+                found[what].append((*agreement(template, mask.resized(256)), measured))
+    print("photos       n  IoU mean  PSNR mean  measured")
+    for what, values in found.items():
+        overlap, ratio, measured = np.mean(values, axis=0)
+        print(f"{what:10} {len(values):3d}  {overlap:8.3f}  {ratio:9.1f}  {measured:8.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--segment", action="store_true", help="Find the mask instead of taking the one drawn.")
+    parser.add_argument("--several", action="store_true", help="Measure templates from several photos of one mask.")
     parser.add_argument("--nir", action="store_true", help="Measure the reflectance of templates from NIR photos.")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     if options.nir:
         reflectance(options.segment)
+        return
+    if options.several:
+        several(options.people, options.segment)
         return
     detector, reconstructor = load_detector(), load_reconstructor()
     masks = [load_template(name) for name in MASKS]
