@@ -114,7 +114,8 @@ def _find_faces(
         return answer
     turned = _reconstructed(rgb, found, reconstructor)
     better = max((d.score for d in found), default=0.0) - max((d.score for d in asked or ()), default=0.0)
-    surer = max((f.score for f in answer[0]), default=0.0) - max((f.score for f in turned[0]), default=0.0)
+    agreed = (f.score for f in answer[0] if any(_gap(f, d) <= VOUCHED_GAP for d in asked or ()))
+    surer = max(agreed, default=0.0) - max((f.score for f in turned[0]), default=0.0)
     return answer if better < LITTLE_BETTER and surer > SURER_PRESENCE else turned
 
 
@@ -138,11 +139,16 @@ def _reconstructed(
 
 def _agree(face: Reconstruction, detection: Detection) -> bool:
     """Whether a mesh that is sure of its face puts it where the detector saw it."""
-    if face.score < VOUCHED_PRESENCE or face.box != detection.box or len(detection.points) < 4:
-        return False
+    return face.score >= VOUCHED_PRESENCE and _gap(face, detection) <= VOUCHED_GAP
+
+
+def _gap(face: Reconstruction, detection: Detection) -> float:
+    """How far, in interocular distances, a mesh puts eyes, nose and mouth from where the detector saw them."""
+    if face.box != detection.box or len(detection.points) < 4:
+        return float("inf")
     left, right, nose, *mouth = face.five_points
     places = np.stack([left, right, nose, np.mean(mouth, axis=0)])
-    return float(np.linalg.norm(detection.points[:4] - places, axis=1).mean()) <= VOUCHED_GAP * face.interocular
+    return float(np.linalg.norm(detection.points[:4] - places, axis=1).mean() / face.interocular)
 
 
 def _same_face(a: Reconstruction, b: Reconstruction) -> bool:
