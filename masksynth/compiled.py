@@ -50,6 +50,11 @@ def kernel_folder(package: Path) -> Path | None:
     return Path(tempfile.mkdtemp(prefix="masksynth-kernels-")) / name
 
 
+def compiled_before() -> bool:
+    """Whether the kernels that masks need were compiled on this machine; the first run takes half a minute for it."""
+    return bool(CONFIG.DISABLE_JIT) or any(Path(CONFIG.CACHE_DIR).rglob("*find_surface*.nbi"))
+
+
 def _writable(folder: Path) -> bool:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from masksynth.cli.options import (
     refuse_existing,
     seed_option,
     spectrum_option,
+    tell_of_compiling,
     vary_option,
 )
 from masksynth.compose.config import RENDERS, ComposeConfig
@@ -130,6 +131,8 @@ def command(
             try:
                 photo = read_photo(source, white=white)
                 stated = spectrum_of(photo.pixels, spectrum)
+                if not done:
+                    tell_of_compiling()
                 masked = mask_photo(
                     photo,
                     chosen,

@@ -22,6 +22,7 @@ from masksynth.cli.options import (
     force_option,
     reconstructor_option,
     seed_option,
+    tell_of_compiling,
     vary_option,
 )
 from masksynth.compose.config import RENDERS, ComposeConfig
@@ -161,6 +162,7 @@ def apply_dataset(
     plan = make_plan(faces, chosen_templates(named, vary, config.seed), config)
     if not assemble:
         _find_networks(config, fetch=share is None)
+        tell_of_compiling()
     if dry_run:
         _echo_preview(plan, out, workers)
         return 0

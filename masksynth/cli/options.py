@@ -32,6 +32,14 @@ vary_option = click.option(
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
 
+def tell_of_compiling() -> None:
+    """Say why the first run on a machine is slow to begin."""
+    from masksynth.compiled import compiled_before
+
+    if not compiled_before():
+        click.echo("compiling for this machine, this once: about half a minute", err=True)
+
+
 def _preferred(key: str, fallback: str) -> Callable[[], str]:
     """What the configuration file says under `key`, else `fallback`; asked when a command runs."""
 
