@@ -102,3 +102,23 @@ def test_a_bare_face_counts_as_refused_and_not_as_a_fault() -> None:
     assert found.mean() < 0.02
     assert score is not None
     assert score < 0.5
+
+
+@pytest.mark.slow
+def test_known_masks_are_put_on_looked_for_and_counted(tmp_path: Path, monkeypatch, capsys) -> None:
+    import segmentation_worn
+
+    for k in range(2):
+        shot = render_face(identity(5, k), View(pose=Pose(0.1 * k, 0.0, 0.0), interocular=90.0), "vis", (300, 300))
+        Image.fromarray(shot.pixels).save(tmp_path / f"{k}.png")
+    sheet = tmp_path / "out" / "sheet.png"
+    sheet.parent.mkdir()
+    line = ["worn", str(tmp_path), "--each", "1", "--generated", "1", "--sheet", str(sheet)]
+    monkeypatch.setattr(sys, "argv", line)
+    segmentation_worn.main()
+    printed = capsys.readouterr().out
+    for group, count in (("on photos, vis", 2), ("on photos, nir", 2), ("generated, vis", 1), ("generated, nir", 1)):
+        assert any(row.startswith(group) and f"n {count:>4}" in row for row in printed.splitlines()), printed
+    assert "bare, vis, hosts of the training: 0 of 2 taken for masked" in printed
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 240, 2 * 260)
