@@ -22,6 +22,7 @@ SLOW_TEXELS = 6.0  # of the 256 layout: detail of several photos that is coarser
 SOFTLY, SHARPLY = 4, 24  # powers of how well a texel is seen
 EDGE_TEXELS = 1.5  # width of the soft edge, in texels of the 256 layout
 COVER_MARGIN = 4.0  # texels of the 256 layout within the outline, from which bare places are covered and not beside it
+STEP, STEP_TEXELS = 0.1, 5.0  # encoded: how far left and right differ at most by light, over texels of the 256 layout
 GROUND_TEXELS = 12.0  # of the 256 layout: cloth without its print is about the same over this
 PRINT_STRAY = 18.0  # steps of CIELAB from the cloth around it, from which a place is print
 FOLD = 0.6  # weight of lightness in that: folds differ in little else
@@ -113,10 +114,13 @@ def fill_hidden(seen: Unwrapped, outline: Outline | None = None) -> tuple[Unwrap
     print_, one_sided = prints(seen.colour, legible > 0, outline.inside)
     a = legible
     b = (legible * ~one_sided)[:, ::-1] * (1 - legible)
+    other = seen.colour[:, ::-1]
+    shared = (a > 0) & (legible[:, ::-1] > 0) & ~print_ & ~print_[:, ::-1]
+    other = other + _step(seen.colour - other, shared, texel)
     feather = 1.5 * texel
     a, b = gaussian_filter(a, feather) * (a > 0), gaussian_filter(b, feather) * (b > 0)
     both = np.maximum(a + b, 1e-9)[..., None]
-    colour = (a[..., None] * seen.colour + b[..., None] * seen.colour[:, ::-1]) / both
+    colour = (a[..., None] * seen.colour + b[..., None] * other) / both
     known = (a + b) > 1e-3
     ground = known & ~np.where(a >= b, print_, print_[:, ::-1])
     colour = np.where(known[..., None], colour, _continued_smoothly(colour, ground if ground.any() else known))
@@ -133,6 +137,23 @@ def fill_hidden(seen: Unwrapped, outline: Outline | None = None) -> tuple[Unwrap
         "covered": round(float((inner & (own > 0.5) & (seen.alpha < 0.5)).sum() / count), 4),
     }
     return Unwrapped(colour, alpha, seen.weight, seen.trust), origin, outline.stray
+
+
+def _step(difference: Field, shared: npt.NDArray[np.bool_], texel: float) -> Field:
+    """(S, S, 3) what is slow in how one side differs in colour from the other where both are seen, carried on over the
+    rest: with it what is mirrored meets what was measured without a step."""
+    if not shared.any():
+        return np.zeros_like(difference)
+    off = np.abs(difference).max(axis=2)
+    weight = shared / (1 + (off / STEP) ** 4)
+    sigma = STEP_TEXELS * texel
+    total = gaussian_filter(weight, sigma)
+    slow = gaussian_filter(difference * weight[..., None], (sigma, sigma, 0)) / np.maximum(total, 1e-6)[..., None]
+    near = shared & (total > 0.05)
+    if not near.any():
+        return np.zeros_like(difference)
+    carried = np.where(near[..., None], slow, _continued_smoothly(slow, near))
+    return np.asarray(gaussian_filter(carried, (sigma, sigma, 0)))
 
 
 def prints(

@@ -164,6 +164,18 @@ def test_a_print_beside_the_middle_is_not_mirrored_but_a_symmetric_one_is() -> N
     assert middle[:, 128:].sum() == pytest.approx(middle[:, :128].sum(), rel=0.1)
 
 
+def test_what_is_mirrored_meets_what_was_measured_without_a_step() -> None:
+    """The right half is a little brighter than the left and hidden from u = 150 on: mirrored cloth is as bright."""
+    u = np.broadcast_to(np.arange(256), (256, 256))
+    cloth = load_template("kn95-white").resized(256).alpha.astype(float)
+    weight = np.where(u < 150, 1.0, 0.0)
+    grey = np.where(u < 128, 0.50, 0.58)[..., None] * np.ones(3)
+    filled, origin, _ = fill_hidden(Unwrapped(grey, cloth, weight, weight))
+    assert origin["mirrored"] > 0.2
+    assert filled.colour[140, 152:172, 0] == pytest.approx(0.58, abs=0.015)
+    assert np.abs(np.diff(filled.colour[140, 132:200, 0])).max() < 0.01
+
+
 def test_flowers_all_over_are_mirrored() -> None:
     truth = load_template("cloth-flowers").resized(256)
     weight = np.broadcast_to(np.where(np.arange(256) < 135, 1.0, 0.0), (256, 256)).astype(float)
