@@ -73,6 +73,8 @@ def kills(root: Path, count: int, part_size: int) -> bool:
         code = process.wait()
         unlike = unlike_datasets(folder / "whole.h5", folder / "killed.h5")
         datasets = verify_store(folder / "whole.h5").datasets
+        for name in unlike:
+            print(f"unlike: {name}")
     total = sum(done.values())
     targets = ", ".join(f"{number} of {target}" for target, number in sorted(done.items()))
     print(

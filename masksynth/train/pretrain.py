@@ -32,7 +32,7 @@ from masksynth.train.networks import file_sha256, network_file
 from masksynth.train.plain import Plain
 from masksynth.train.run import RunFolder, default_folder
 from masksynth.train.sampler import UnionSampler
-from masksynth.train.start import Finished, choose_device, compile_networks, starting_network
+from masksynth.train.start import Finished, choose_device, compile_networks, compiling, starting_network
 
 AHEAD = 4  # batches that are read while the network computes
 
@@ -220,7 +220,8 @@ def pretrain(
         batches = StreamedBatches(source, config, info.input, chosen, workers=threads)
         began = time.monotonic()
         try:
-            fit(method, batches, config, run, info, on_step=on_step, stop=stop)
+            with compiling():
+                fit(method, batches, config, run, info, on_step=on_step, stop=stop)
             record["finished"] = True
         finally:
             batches.close()

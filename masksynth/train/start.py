@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -192,7 +192,7 @@ def train(
         began = time.monotonic()
         board = on_board(run.path / "tensorboard", on_step) if tensorboard and run.writes else nullcontext(on_step)
         try:
-            with board as watched:
+            with board as watched, compiling():
                 fit(made.method, made.batches, made.config, run, info, on_step=watched, stop=stop, validate=validation)
             record["finished"] = True
         finally:
@@ -207,6 +207,21 @@ def compile_networks(method: Method) -> None:
         net = getattr(method, name, None)
         if net is not None:
             net.compile()
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Turn what torch.compile raises at the first batch, where it cannot compile, into one TrainingError."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        said = str(error).strip().splitlines()[0].rstrip(".")
+        raise TrainingError(
+            f"--compile: torch.compile does not work here ({said}). Install a C++ compiler (g++), or leave --compile "
+            "away."
+        ) from error
 
 
 train_hsst = train  # the name under which the method of the paper is called

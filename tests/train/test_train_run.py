@@ -124,6 +124,17 @@ def test_compiled_networks_come_to_the_same_losses(store, tmp_path, monkeypatch)
     assert done.run.read_config()["compiled"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own
+@pytest.mark.slow  # a graph is traced before a compiler is missed
+def test_without_a_compiler_compiling_is_refused_in_one_sentence(store, tmp_path, monkeypatch):
+    import torch._inductor.config
+
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "/none/g++"))
+    config = dataclasses.replace(SMALL, iterations=2)
+    with pytest.raises(TrainingError, match=r"--compile: torch.compile does not work here .*Install a C\+\+ compiler"):
+        train_hsst(store, config, out=tmp_path / "run", device="cpu", compiled=True)
+
+
 def test_loss_that_is_not_finite_stops_with_the_iteration_and_keeps_the_batch(tmp_path):
     with pytest.raises(TrainingError, match=r"loss of iteration \d+ is (nan|inf)"):
         fit_patterns(tmp_path / "run", dataclasses.replace(SMALL, lr=1e30))
