@@ -3,7 +3,8 @@
 PHOTOS is a folder of people without masks. The largest face of each is looked at bare, and then in --each of the
 packaged templates (or of --templates), taken in turn, in VIS and as a NIR photo; beside them generated faces truly wear
 masks, by a model that the compositor does not share. Detector and mesh see the masked picture alone; where they lose a
-face, that of the bare photo serves, and it is counted: photos that end at the chin show little of a masked face.
+face, that of the bare photo serves, and it is counted: photos that end at the chin show little of a masked face. Where
+a mask is missed, it is said whether the mesh of the bare face would have found it.
 Printed are the intersection over union with the alpha that was drawn, how many are refused or below 0.6, and how many
 bare faces are taken for masked; of these, each fifth photo is left out of the network's training. Self-made masks are
 easier than real ones: benchmarks/segmentation.py measures those. This looks for what fails altogether; --sheet shows
@@ -105,6 +106,15 @@ def tile(case: Case, found: np.ndarray, words: str) -> np.ndarray:
     return np.vstack([out, below])
 
 
+def looked(rgb: Photo8, face: Reconstruction) -> tuple[np.ndarray, float]:
+    """(H, W) bool found and the score; nothing where nothing looks like mask."""
+    try:
+        answer = segment_mask(rgb, face, min_score=0.0)
+    except MasksynthError:
+        return np.zeros(rgb.shape[:2], bool), 0.0
+    return answer.alpha >= 0.5, answer.score
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, metavar="PHOTOS")
@@ -124,6 +134,7 @@ def main() -> None:
     overlaps: dict[str, list[float]] = {}
     refused: dict[str, int] = {}
     lost: dict[str, int] = {}
+    by_mesh: dict[str, int] = {}
     taken: dict[str, list[str]] = {}
     worst: list[tuple[float, str, np.ndarray]] = []
     cases = [on_photos(options.photos, templates, options.each, options.every)]
@@ -138,11 +149,7 @@ def main() -> None:
             if face is None:
                 continue
         if face is not None:
-            try:
-                answer = segment_mask(case.rgb, face, min_score=0.0)
-                found, score = answer.alpha >= 0.5, answer.score
-            except MasksynthError:
-                pass
+            found, score = looked(case.rgb, face)
         if not case.label.any():
             names = taken.setdefault(case.group, [])
             names.append(f"{case.name} ({score:.2f})" if score >= MIN_SCORE else "")
@@ -150,15 +157,21 @@ def main() -> None:
         overlap = iou(found, case.label)
         overlaps.setdefault(case.group, []).append(overlap)
         refused[case.group] = refused.get(case.group, 0) + (score < MIN_SCORE)
+        bare = -1.0
+        if overlap < FAILED and case.bare_face is not None:
+            bare = iou(looked(case.rgb, case.bare_face)[0], case.label)
+            by_mesh[case.group] = by_mesh.get(case.group, 0) + (bare >= FAILED)
         words = f"{overlap:.2f} {score:.2f} {case.name}" + ("" if faces else " (face lost)")
-        worst.append((overlap, f"{case.group}: {words}", tile(case, found, words)))
+        told = f"{case.group}: {words}" + (f" ({bare:.2f} with the mesh of the bare face)" if bare >= 0 else "")
+        worst.append((overlap, told, tile(case, found, words)))
         worst = sorted(worst, key=lambda item: item[0])[:16]
     for group, values in sorted(overlaps.items()):
         v = np.array(values)
         low, high = interval(v)
         print(
             f"{group:<16} n {len(v):>4}  IoU mean {v.mean():.3f} [{low:.3f}, {high:.3f}]  worst {v.min():.3f}  "
-            f"below 0.88: {(v < 0.88).sum():>3}  below {FAILED}: {(v < FAILED).sum():>2}  refused {refused[group]}  "
+            f"below 0.88: {(v < 0.88).sum():>3}  below {FAILED}: {(v < FAILED).sum():>2} "
+            f"(not so with the mesh of the bare face: {by_mesh.get(group, 0)})  refused {refused[group]}  "
             f"face lost {lost.get(group, 0)}"
         )
     for group, names in sorted(taken.items()):
