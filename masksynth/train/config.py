@@ -83,7 +83,7 @@ class TrainConfig:
         return self.lr * 0.1 ** sum(iteration >= round(m * self.iterations) for m in self.milestones)
 
     def as_dict(self) -> dict[str, Any]:
-        """Every field, fit for JSON; `from_dict` of the same class reads it."""
+        """Every field, fit for JSON."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
 
     def digest(self, *more: str) -> str:
@@ -237,15 +237,6 @@ class WcnnConfig(IdrConfig):
 
 AUTHORS: dict[str, Any] = {"bn_mode": "separate", "queue_mode": "overwrite", "augment": "hsst-compat"}
 """--preset authors: what the released code does where we do otherwise."""
-
-
-def from_dict(cls: type[Any], values: dict[str, Any]) -> Any:
-    """The configuration that `as_dict` gave; a field that `cls` does not know is an error."""
-    known = {f.name for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}")
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 def fit_to_identities(config: Any, identities: int) -> tuple[Any, str]:
