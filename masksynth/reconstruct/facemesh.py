@@ -126,8 +126,6 @@ class FaceMeshReconstructor:
             # The network often reads a profile as a half profile: of several looks that which is turned most counts.
             fits = [fit, *(self._twice(rgb, other) for other in near_by(region))]
             fit = max(fits, key=lambda f: (f.presence >= MIN_PRESENCE, abs(f.yaw_deg)))
-        elif NEARLY <= fit.presence < MIN_PRESENCE:
-            fit = max((self._twice(rgb, other) for other in near_by(region)), key=lambda f: f.presence)
         if fit.presence < MIN_PRESENCE:
             return fit
         fit = self.evened(rgb, fit)
@@ -135,11 +133,14 @@ class FaceMeshReconstructor:
         return fit if right is fit.points else MeshFit(right, fit.presence)
 
     def look(self, rgb: Photo8, region: Region) -> MeshFit:
-        """The mesh, after a second look where the first gives another region; where all fail, upright, then turned."""
+        """The mesh, after a second look where the first gives another region; where all fail, upright, then near by,
+        then turned."""
         best = self._twice(rgb, region)
         if best.presence < MIN_PRESENCE and region.angle != 0:
             upright = self._twice(rgb, Region(region.centre, region.side, 0.0))
             best = max(best, upright, key=lambda fit: fit.presence)
+        if NEARLY <= best.presence < MIN_PRESENCE:
+            best = max([best, *(self._twice(rgb, other) for other in near_by(region))], key=lambda fit: fit.presence)
         for quarters in (2, 1, 3):
             if best.presence >= MIN_PRESENCE:
                 break

@@ -177,6 +177,21 @@ def test_a_masked_face_in_grey_stands_where_the_mesh_is_surer_of_it_than_hanging
     assert abs(found[0].pose.degrees[2]) < 15
 
 
+@pytest.mark.parametrize(("name", "mask"), [("010", "gaiter-black"), ("038", "n95-cup")])
+def test_a_masked_face_that_fills_the_photo_is_looked_at_near_by_before_hanging(
+    test_data, detector, reconstructor, name, mask
+):
+    from masksynth.compose import compose
+    from masksynth.photos import read_photo
+    from masksynth.template import load_template
+
+    bare = read_photo(test_data / "photos" / "unmasked" / f"{name}.jpg").rgb
+    face = find_faces(bare, detector, reconstructor)[0][0]
+    found, _ = find_faces(compose(bare, face, load_template(mask), "vis").image, detector, reconstructor)
+    off = np.linalg.norm(found[0].landmarks68[:, :2] - face.landmarks68[:, :2], axis=1).mean()
+    assert off < 0.2 * face.interocular
+
+
 def test_region_far_outside_the_photo_is_black():
     crop, _ = crop_region(np.full((50, 50, 3), 200, np.uint8), Region(np.array([5000.0, 5000.0]), 900.0, 0.0))
     assert crop.shape == (SIDE, SIDE, 3)
