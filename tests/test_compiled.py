@@ -97,3 +97,30 @@ def test_a_machine_that_never_compiled_is_told_apart(tmp_path: Path) -> None:
     place.mkdir()
     (place / "_surface_kernels.find_surface-1.py312.nbi").touch()
     assert told() == ""
+
+
+MACHINE_CODE = """
+import hashlib, re
+from numba import f4, f8, i8
+from masksynth.compose._kernels import light_beyond as kernel
+anew = type(kernel)(kernel.py_func, targetoptions=kernel.targetoptions)  # not from the cache
+plane, planes = f4[:, ::1], f4[:, :, ::1]
+anew.compile((planes, planes, plane, f8[:, ::1], f8[::1], i8, f8[::1], planes, planes, plane))
+code = next(iter(anew.inspect_asm().values()))
+print(hashlib.sha256(re.sub(r"_ZN\\w+|B\\d+v\\d+|[$]\\d{10,}", "", code).encode()).hexdigest())
+"""
+
+
+def test_kernels_are_the_same_machine_code_in_every_process() -> None:
+    """Numba's order of variables follows Python's hashes of their names: no choice of rounding may hang on it."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", MACHINE_CODE],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1

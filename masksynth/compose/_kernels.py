@@ -10,7 +10,7 @@ from numba import njit
 from masksynth.render._shading_kernels import DISTANCE_TEXELS, look_up, shade_row, turned
 from masksynth.render._vectors import pointer
 
-FASTMATH = {"contract", "nsz", "arcp", "reassoc"}
+FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 TERMS = 9
 
 

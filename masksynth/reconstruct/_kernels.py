@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-FASTMATH = {"contract", "nsz"}
+FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

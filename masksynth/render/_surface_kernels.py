@@ -20,7 +20,7 @@ OUTSIDE = np.float32(-1e-3)  # share of a triangle that a sample may lie outside
 WIDE = 4  # pixels: cells this wide are drawn eight pixels at a time
 TURNING = np.float32(0.15)  # of the largest triangle of a block: a smaller one is near to turning away
 NOTHING = np.float32(-1e30)  # u where nothing is seen
-FASTMATH = {"contract", "nsz", "arcp", "reassoc"}  # not ninf, nnan: depth starts at -inf
+FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 
 @njit(cache=True, nogil=True)
