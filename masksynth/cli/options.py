@@ -33,7 +33,7 @@ force_option = click.option("--force", is_flag=True, help="Replace what is there
 
 
 def tell_of_compiling() -> None:
-    """Say why the first run on a machine is slow to begin."""
+    """Say why the first mask that is put on is slow to come."""
     from masksynth.compiled import compiled_before
 
     if not compiled_before():
