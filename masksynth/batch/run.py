@@ -21,7 +21,7 @@ from masksynth.batch.pool import Pool
 from masksynth.batch.work import LockedParts, only_run
 from masksynth.errors import BatchError, ConfigError, counted
 
-REPAIRS = 2  # how often damaged parts are made again before giving up
+REPAIRS = 2  # how often a damaged part is made again before giving up
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,14 @@ def run_plan(
         return _summary(plan, out, None, 0, begun)
     job = open_job(plan, out, force=force, function=function, arguments=arguments, cache=cache)
     with Heartbeat() as heartbeat, only_run(job.folder / "run.lock", heartbeat, out):
-        done_here = 0
-        for attempt in range(REPAIRS + 1):
+        done_here, content, repairs = 0, None, Counter[int]()
+        while content is None:
             done_here += _do_parts(job, job.missing(), runner, heartbeat, progress)
             try:
                 content = _join(job, max_skipped, command, heartbeat, progress)
-                break
             except DamagedPartError as error:
-                if attempt == REPAIRS:
+                repairs[error.k] += 1
+                if repairs[error.k] > REPAIRS:
                     raise
                 progress.say(f"{error} It is made again.")
                 part_path(job.folder, error.k).unlink(missing_ok=True)
