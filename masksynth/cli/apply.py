@@ -131,8 +131,7 @@ def command(
             try:
                 photo = read_photo(source, white=white)
                 stated = spectrum_of(photo.pixels, spectrum)
-                if not done:
-                    tell_of_compiling()
+                tell_of_compiling()
                 masked = mask_photo(
                     photo,
                     chosen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,9 @@ vary_option = click.option(
 force_option = click.option("--force", is_flag=True, help="Replace what is there.")
 
 
+@cache
 def tell_of_compiling() -> None:
-    """Say why the first mask that is put on is slow to come."""
+    """Say why the first mask that is put on is slow to come; once a run, however often it is called."""
     from masksynth.compiled import compiled_before
 
     if not compiled_before():

@@ -112,9 +112,7 @@ def agreed_by_colours(
     ratio = np.log((shares[0] + RARE) / (shares[1] + RARE))[cell]
     ratio = np.clip(ratio, -MOST_BY_COLOURS, MOST_BY_COLOURS).astype(np.float32)
     ratio = cv2.resize(cv2.GaussianBlur(ratio, (0, 0), 0.75), share.shape, interpolation=cv2.INTER_LINEAR)
-    certain = np.clip(share, 1e-3, 1 - 1e-3)
-    logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOURS) * ratio
-    return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
+    return _weighed(share, TRUST_IN_COLOURS * ratio)
 
 
 def edge_by_colour(
@@ -140,9 +138,7 @@ def edge_by_colour(
             _likelihood(rgb, sure & in_photo, rows, columns, pixels_per_interocular) for sure in (inner, outer)
         )
         ratio = np.clip(mask - other, -MOST_BY_COLOUR, MOST_BY_COLOUR)
-        certain = np.clip(share[rows, columns], 1e-3, 1 - 1e-3)
-        logit = np.log(certain / (1 - certain)) + np.float32(TRUST_IN_COLOUR) * ratio
-        fitted[rows, columns] = 1 / (1 + np.exp(-logit))
+        fitted[rows, columns] = _weighed(share[rows, columns], TRUST_IN_COLOUR * ratio)
     return np.asarray(cv2.GaussianBlur(fitted, (0, 0), max(0.5, EDGE_BLUR * pixels_per_interocular)), np.float32)
 
 
@@ -167,6 +163,12 @@ def _likelihood(
     variance = np.maximum(second / count - mean * mean, 0) + np.float32(COLOUR_NOISE)
     own = _lab(rgb[rows, columns][:, None])[:, 0]
     return np.asarray(-0.5 * ((own - mean) ** 2 / variance + np.log(variance)).sum(axis=1), np.float32)
+
+
+def _weighed(share: npt.NDArray[np.floating], evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities to whose logarithm of odds the evidence is added."""
+    certain = np.clip(share, 1e-3, 1 - 1e-3)
+    return np.asarray(1 / (1 + np.exp(-(np.log(certain / (1 - certain)) + evidence))), np.float32)
 
 
 def _lab(rgb: Photo8) -> npt.NDArray[np.float32]:
