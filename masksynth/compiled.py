@@ -50,9 +50,9 @@ def kernel_folder(package: Path) -> Path | None:
     return Path(tempfile.mkdtemp(prefix="masksynth-kernels-")) / name
 
 
-def compiled_before() -> bool:
-    """Whether the kernels that masks need were compiled on this machine; the first run takes half a minute for it."""
-    return bool(CONFIG.DISABLE_JIT) or any(Path(CONFIG.CACHE_DIR).rglob("*find_surface*.nbi"))
+def compiled_before(kernel: str) -> bool:
+    """Whether `kernel`, and so what is compiled with it, was compiled on this machine."""
+    return bool(CONFIG.DISABLE_JIT) or any(Path(CONFIG.CACHE_DIR).rglob(f"*.{kernel}-*.nbi"))
 
 
 def _writable(folder: Path) -> bool:

@@ -29,7 +29,7 @@ from masksynth.datasets.generated import View, draw_view, identity, render_face
 from masksynth.datasets.generated.demo import DemoConfig as FacesConfig
 from masksynth.datasets.generated.demo import write_demo
 from masksynth.datasets.generated.truly_masked import render_masked
-from masksynth.errors import ConfigError, NoFaceError, OutputError, SegmentationError
+from masksynth.errors import ConfigError, NoFaceError, OutputError, SegmentationError, counted
 from masksynth.extract import ExtractedTemplate, extract_template
 from masksynth.files import write_bytes
 from masksynth.photos import Photo, read_photo, write_photo
@@ -111,7 +111,7 @@ def run_demo(
     say("")
     say(f"Done in {spoken(time.monotonic() - begun)}.")
     say(
-        f"The training run is too short to mean anything: {config.iterations} iterations; the paper has "
+        f"The training run is too short to mean anything: {counted(config.iterations, 'iteration')}; the paper has "
         f"{PAPER_ITERATIONS:,}."
     )
     say(f"The page: {page.resolve()}")
@@ -212,7 +212,7 @@ def generate_faces(walk: Walk) -> Path:
                 write_demo(root, faces, force=True, progress=lambda: progress.advance(1))
             spoil(root, config)
             walk.mark("faces")
-        step.results.append(f"{len(photo_files(root)):,} photos, {config.damaged} of them spoilt on purpose")
+        step.results.append(f"{counted(len(photo_files(root)), 'photo')}, {config.damaged} of them spoilt on purpose")
     return root
 
 
@@ -249,11 +249,12 @@ def mask_data_set(walk: Walk, root: Path, template: Path) -> Path:
                 summary = run()
             except ConfigError:  # what lies there was made by another masksynth
                 summary = run(force=True)
-        step.results.append(f"{out}: {plan.rows('nir'):,} NIR and {plan.rows('vis'):,} VIS photos planned")
+        step.results.append(f"{out}: {plan.rows('nir'):,} NIR and {counted(plan.rows('vis'), 'VIS photo')} planned")
         if summary.content is not None:
             rows, skipped = summary.content.rows, summary.content.skipped
             step.results[-1] = (
-                f"{out}: {rows['nir']:,} NIR and {rows['vis']:,} VIS crops, {len(skipped)} photos skipped"
+                f"{out}: {rows['nir']:,} NIR and {counted(rows['vis'], 'VIS crop')}, "
+                f"{counted(len(skipped), 'photo')} skipped"
             )
     return out
 
@@ -274,14 +275,15 @@ def train(walk: Walk, masked: Path) -> Path:
     )
     command = f"masksynth train-hsst {quoted(masked)} -o {quoted(out)} --iterations {config.iterations}"
     command += f" --batch {config.batch} --lr {LEARNING_RATE} --scale {SCALE:g} --width {WIDTH} --seed {config.seed}"
-    with walk.step("A network trained on it, far too shortly", command) as step, walk.progress() as progress:
+    title = "A network trained on it, far too shortly"
+    with walk.step(title, command) as step, walk.progress() as progress, one_thread():
         progress.begin("iterations", config.iterations)
         run = partial(train_hsst, masked, settings, out=out, on_step=lambda done, record: progress.advance(1))
         try:
             finished = run()
         except ConfigError:  # likewise
             finished = run(force=True)
-        step.results += [f"{finished.run.network_path}: {config.iterations} iterations", *finished.notes]
+        step.results += [f"{finished.run.network_path}: {counted(config.iterations, 'iteration')}", *finished.notes]
         losses = [float(row["loss"]) for row in finished.run.read_log()]
         few = max(1, len(losses) // 5)
         step.results.append(f"loss {np.mean(losses[:few]):.2f} at the start, {np.mean(losses[-few:]):.2f} at the end")
@@ -299,14 +301,15 @@ def evaluate(walk: Walk, masked: Path, run: Path) -> None:
         if walk.done("evaluation") and figures.is_file() and not _newer(run / "probe.safetensors", figures):
             step.results += walk.told(title)
             return
-        evaluation = evaluate_network(masked, weights=run, protocols=(protocol,))
+        with one_thread():
+            evaluation = evaluate_network(masked, weights=run, protocols=(protocol,))
         write_bytes(figures, (json.dumps(as_json(evaluation), indent=2) + "\n").encode())
         walk.mark("evaluation")
         for result in evaluation.protocols[protocol]:
             rank = result.identification
             step.results.append(
                 f"{protocol}, {result.probes} probes: rank-1 {100 * rank.rate:.1f} %, {rank.missing} of "
-                f"{rank.present + rank.missing} probes missing"
+                f"{counted(rank.present + rank.missing, 'probe')} missing"
             )
 
 
@@ -336,6 +339,19 @@ def masked_person(stranger: int = STRANGERS[0]) -> Photo8:
     pose = Pose(yaw=np.radians(12.0), pitch=0.0, roll=0.0)
     view = dataclasses.replace(view, pose=pose, interocular=150.0, centre=(0.5, 0.42))
     return render_masked(identity(0, stranger), view, load_template(WORN_IN_PHOTO), "vis").masked
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: several wait for one another, and take ten times as long where a core has other work."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def photo_files(root: Path) -> list[Path]:

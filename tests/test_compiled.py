@@ -85,17 +85,28 @@ def test_a_change_in_any_kernel_file_compiles_all_anew(tmp_path: Path) -> None:
     assert not before.parent.exists()  # what is out of date goes
 
 
-def test_a_machine_that_never_compiled_is_told_apart(tmp_path: Path) -> None:
-    asked = [sys.executable, "-c", "from masksynth.cli.options import tell_of_compiling as t; t()"]
+@pytest.mark.parametrize(
+    ("words", "file", "kernel", "about"),
+    [
+        ("", "_surface_kernels", "find_surface", "about half a minute"),
+        ("'draw_nearest', 'some seconds'", "_kernels", "draw_nearest", "some seconds"),
+    ],
+)
+def test_a_machine_that_never_compiled_is_told_apart(
+    tmp_path: Path, words: str, file: str, kernel: str, about: str
+) -> None:
+    asked = [sys.executable, "-c", f"from masksynth.cli.options import tell_of_compiling as t; t({words})"]
+    source = Path(masksynth.__file__).parent / "render" / f"{file}.py"
+    assert f"def {kernel}(" in source.read_text()
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
 
     def told() -> str:
         return subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stderr
 
-    assert told() == "compiling for this machine, this once: about half a minute\n"
+    assert told() == f"compiling for this machine, this once: {about}\n"
     place = tmp_path / "render_0123456789abcdef"
     place.mkdir()
-    (place / "_surface_kernels.find_surface-1.py312.nbi").touch()
+    (place / f"{file}.{kernel}-1.py312.nbi").touch()
     assert told() == ""
 
 

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image as PillowImage
 
 from masksynth.cli.main import main
-from masksynth.demo import MARK, DemoConfig, Walk, masked_person, photo_files, run_demo, spoil, spoken
+from masksynth.demo import MARK, DemoConfig, Walk, masked_person, one_thread, photo_files, run_demo, spoil, spoken
 from masksynth.errors import ConfigError
 from masksynth.store import open_store
 
@@ -37,6 +38,7 @@ def test_the_whole_walk_ends_in_a_page_and_a_second_call_does_nothing_twice(tmp_
     assert "<script" not in html
     assert said[-1].endswith(str(page.resolve()))
     assert [line for line in said if "masksynth demo-dataset" in line]
+    assert json.loads((tmp_path / "demo" / "run" / "config.json").read_text())["threads"] == 1
     with open_store(tmp_path / "demo" / "masked.h5") as store:
         assert len(store.skipped) == 3
         assert store.complete
@@ -54,6 +56,17 @@ def test_the_whole_walk_ends_in_a_page_and_a_second_call_does_nothing_twice(tmp_
     assert before == {p: p.stat().st_mtime_ns for p in before}
     assert [line for line in said if "rank-1" in line] == results
     assert steps in page.read_text(encoding="utf-8")  # with the times of the call that did the work
+
+
+def test_torch_has_one_thread_while_the_demo_trains_and_as_many_as_before_then() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path):

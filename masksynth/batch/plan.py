@@ -20,7 +20,7 @@ from masksynth.arrays import Spectrum
 from masksynth.batch.config import LEAST_PART, PART_SIZE, PARTS_OF_SMALL, BatchConfig
 from masksynth.batch.masks import Use, deal, split_templates
 from masksynth.datasets import PARTS, FaceDataset, Sample
-from masksynth.errors import DatasetError
+from masksynth.errors import DatasetError, counted
 from masksynth.store import MaskEntry
 from masksynth.template import Template
 
@@ -146,7 +146,8 @@ def make_plan(dataset: FaceDataset, templates: Sequence[Template], config: Batch
         subject = subject_index[sample.subject]
         photos.append(PlannedPhoto(number, sample.id, sample.path, subject, sample.spectrum, points, slots, box))
     if not photos:
-        raise DatasetError(f"{dataset.root}: none of the {len(dataset.samples)} photos of '{dataset.name}' is there.")
+        listed = counted(len(dataset.samples), "photo")
+        raise DatasetError(f"{dataset.root}: none of {listed} of '{dataset.name}' is there.")
     numbers = {sample.id: number for number, sample in enumerate(dataset.samples)}
     used: list[Use] = ["any"] * len(templates)
     for use, indices in groups.items():

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from masksynth.cli.options import PATH, detector_option, force_option, reconstructor_option, spectrum_option
+from masksynth.cli.options import (
+    PATH,
+    detector_option,
+    force_option,
+    reconstructor_option,
+    spectrum_option,
+    tell_of_compiling,
+)
 
 if TYPE_CHECKING:
     from masksynth.arrays import Photo8
@@ -94,6 +101,7 @@ def command(
     )
     sources = [read_photo(photo) for photo in photos]
     given = [read_alpha(path) for path in segmentations] or None
+    tell_of_compiling("draw_nearest", "some seconds")
     made = extract_template(sources, config, name=name, segmentations=given)
 
     folder = out.parent if out is not None else Path()

@@ -34,12 +34,12 @@ force_option = click.option("--force", is_flag=True, help="Replace what is there
 
 
 @cache
-def tell_of_compiling() -> None:
-    """Say why the first mask that is put on is slow to come; once a run, however often it is called."""
+def tell_of_compiling(kernel: str = "find_surface", about: str = "about half a minute") -> None:
+    """Say why the first run is slow; once a run, however often it is called. `kernel`: one that this work compiles."""
     from masksynth.compiled import compiled_before
 
-    if not compiled_before():
-        click.echo("compiling for this machine, this once: about half a minute", err=True)
+    if not compiled_before(kernel):
+        click.echo(f"compiling for this machine, this once: {about}", err=True)
 
 
 def _preferred(key: str, fallback: str) -> Callable[[], str]:

@@ -102,6 +102,7 @@ def check(templates: tuple[str, ...]) -> None:
         side = f"{template.size} x {template.size}"
         click.echo(f"{name}: a template, {side}, {template.kind}, covers {covered:.0f} % ({', '.join(known)})")
     if len(templates) > 1 and failed:
-        raise TemplateError(f"{len(failed)} of {len(templates)} files are no templates in the UV layout.")
+        verdict = "is no template" if len(failed) == 1 else "are no templates"
+        raise TemplateError(f"{len(failed)} of {len(templates)} files {verdict} in the UV layout.")
     if failed:
         raise failed[0]

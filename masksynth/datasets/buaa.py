@@ -69,7 +69,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
         subjects = sorted({sample.subject for sample in samples})
         train = options.train or (TRAIN if len(subjects) > TRAIN else len(subjects) // 3)
         notes.append(
-            f"No list of the split is here: {train} of {len(subjects)} persons were drawn by the seed {options.seed} "
+            f"No list of the split is here: the seed {options.seed} drew {train} of {counted(len(subjects), 'person')} "
             "to train. This is not the published split; give yours with --split."
         )
         protocol = seeded_protocol(samples, gallery, options.seed, "buaa", train, notes)

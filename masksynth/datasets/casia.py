@@ -292,7 +292,8 @@ def _samples(
     if not samples:
         raise DatasetError(f"{root}: no photo was found; looked for files such as s1/NIR/00001/001.bmp.")
     if len(absent) == len(samples):
-        raise DatasetError(f"{root}: none of the {len(absent)} listed photos is there; the first is {absent[0]}.")
+        named = counted(len(absent), "listed photo")
+        raise DatasetError(f"{root}: none of {named} is there; the first is {absent[0]}.")
     shared = [path for path, count in Counter(path for path in samples.values() if path).items() if count > 1]
     if shared:
         notes.append(
@@ -336,7 +337,8 @@ def _contradictions(view: str, parts: dict[str, tuple[Key, ...]]) -> list[str]:
         faults.append(f"{title}: {people} no gallery photo: {shortened(lonely)}.")
     idle = sorted(set(rows) - set(ids["nir_probe"]))
     if idle:
-        faults.append(f"{title}: {len(idle)} gallery identities have no probe: {shortened(idle)}.")
+        people = counted(len(idle), "gallery identity has", "gallery identities have")
+        faults.append(f"{title}: {people} no probe: {shortened(idle)}.")
     return faults
 
 

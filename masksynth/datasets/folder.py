@@ -71,8 +71,9 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
         protocol = seeded_protocol(samples, gallery, options.seed, "folder", options.train, notes)
         train = len({sample.subject for sample in samples} - _tested(protocol, samples))
         notes.append(
-            f"No split was given: {train} of the {len(subjects)} identities were drawn by the seed {options.seed} "
-            "to train. Give yours with --split, or write a manifest."
+            f"No split was given: the seed {options.seed} drew {train} of "
+            f"{counted(len(subjects), 'identity', 'identities')} to train. "
+            "Give yours with --split, or write a manifest."
         )
     faults += contradictions(protocol, {sample.id: sample for sample in samples})
     return FaceDataset("folder", root, samples, (protocol,), tuple(notes), tuple(faults))

@@ -78,7 +78,8 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     if not samples and not faults:
         faults.append(f"{path.name}: it has a heading, but no photos.")
     if len(faults) > MOST:
-        faults = [*faults[:MOST], f"{path.name}: {len(faults) - MOST} more lines are wrong."]
+        further = counted(len(faults) - MOST, "more line is", "more lines are")
+        faults = [*faults[:MOST], f"{path.name}: {further} wrong."]
     protocols = [
         Protocol(name, **{part: tuple(ids) for part, ids in lists.items()}, published=name not in table.unpublished)
         for name, lists in members.items()
@@ -237,7 +238,8 @@ class _Table:
             if not any(value.strip() for value in values):
                 continue
             if len(values) > wide and any(value.strip() for value in values[wide:]):
-                faults.append(f"{self.name}: line {number}: has {len(values)} values, but the heading {wide} columns.")
+                told = f"has {counted(len(values), 'value')}, but the heading {counted(wide, 'column')}"
+                faults.append(f"{self.name}: line {number}: {told}.")
                 continue
             yield number, dict(zip(self.heading, [*values, *[""] * (wide - len(values))], strict=False))
 

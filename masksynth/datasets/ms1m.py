@@ -115,16 +115,19 @@ def _from_records(path: Path, notes: list[str]) -> Iterator[Sample]:
     if strange:
         notes.append(f"{counted(len(strange), 'record')} of {path.name} with what is no picture: {shortened(strange)}.")
     if index is not None and len(keys) > indexed:
-        notes.append(f"{index.name}: {len(keys) - indexed} entries name no picture of {path.name}.")
+        without = counted(len(keys) - indexed, "entry names", "entries name")
+        notes.append(f"{index.name}: {without} no picture of {path.name}.")
     wrong = sum(offset not in keys for offset in offsets) if keys else 0
     if index is not None and wrong:
-        notes.append(f"{index.name} lacks {wrong} of the {len(offsets)} pictures, so keys are those of the records.")
+        pictures = counted(len(offsets), "picture")
+        notes.append(f"{index.name} lacks {wrong} of {pictures}, so keys are those of the records.")
     numbers = own if wrong or not keys else [keys[offset] for offset in offsets]
     if len(set(numbers)) < len(numbers):
         notes.append(f"The keys of {path.name} are not unique; the pictures are numbered in turn.")
         numbers = list(range(len(numbers)))
     if classes is not None and classes != len(set(labels)):
-        notes.append(f"'property' says {classes} identities, the records have {len(set(labels))}.")
+        stated = counted(classes, "identity", "identities")
+        notes.append(f"'property' says {stated}, the records have {len(set(labels))}.")
     for number, offset, subject in zip(numbers, offsets, labels, strict=True):
         yield Sample(f"{number:08d}", f"{path.name}@{offset}", subject, "vis")
 

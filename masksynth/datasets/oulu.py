@@ -182,7 +182,8 @@ def _chosen(frames: list[_Frame], options: DatasetOptions, notes: list[str]) -> 
             f"{shortened(lonely)}."
         )
     if few:
-        notes.append(f"{len(few)} sequences have fewer than {options.frames} frames in both: {shortened(few)}.")
+        short = counted(len(few), "sequence has", "sequences have")
+        notes.append(f"{short} fewer than {counted(options.frames, 'frame')} in both: {shortened(few)}.")
     return [frame for frame in frames if frame.number in chosen.get(frame.sequence, ())]
 
 
@@ -233,7 +234,8 @@ def _protocol(
     halves = seeded_halves(picked, options.seed, "oulu", options.train)
     train = sum(half == "train" for half in halves.values())
     notes.append(
-        f"No list of the split is here: {len(picked)} persons were drawn by the seed {options.seed}, {train} of them "
+        f"No list of the split is here: {counted(len(picked), 'person was', 'persons were')} drawn by the seed "
+        f"{options.seed}, {train} of them "
         "to train. This is not the published split; give yours with --split."
     )
     return split_by_subject(samples, halves, gallery, published=False)

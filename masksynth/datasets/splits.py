@@ -143,10 +143,12 @@ def protocol_from_split(
         halves = {same.get(_canonical(name), name): half for name, half in split.subjects.items()}
         strange = sorted(set(halves) - known)
         if strange:
-            faults.append(f"{split.source}: {len(strange)} subjects are not in the data set: {shortened(strange)}.")
+            people = counted(len(strange), "subject is", "subjects are")
+            faults.append(f"{split.source}: {people} not in the data set: {shortened(strange)}.")
         idle = sorted(known - set(halves))
         if idle:
-            notes.append(f"{len(idle)} subjects are in neither half of {split.source.name}: {shortened(idle)}.")
+            people = counted(len(idle), "subject is", "subjects are")
+            notes.append(f"{people} in neither half of {split.source.name}: {shortened(idle)}.")
         return split_by_subject(samples, halves, gallery, published=True)
     lookup = _lookup(samples)
     rows: dict[str, dict[str, None]] = {part: {} for part in PARTS}
@@ -169,7 +171,8 @@ def protocol_from_split(
     for told_by, found in labelled.items():
         strange = _strange_labels(found)
         if strange:
-            notes.append(f"{told_by}: {len(strange)} labels are not those of their photos: {shortened(strange)}.")
+            labels = counted(len(strange), "label is not that of its photo", "labels are not those of their photos")
+            notes.append(f"{told_by}: {labels}: {shortened(strange)}.")
     if not rows["nir_probe"] and not rows["vis_gallery"]:
         notes.append(f"{split.source.name} names no photo to be compared: there is training only.")
     return Protocol("test", **{part: tuple(names) for part, names in rows.items()}, published=True)

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.errors import EvaluationError, ShapeError
+from masksynth.errors import EvaluationError, ShapeError, counted
 
 Scores: TypeAlias = npt.NDArray[np.floating]
 Labels: TypeAlias = npt.NDArray[np.generic]  # integers or strings
@@ -107,7 +107,8 @@ def identification(
     if mates == "require" and not has_mate.all():
         first = np.asarray(probe_labels)[~has_mate][0]
         raise EvaluationError(
-            f"{int((~has_mate).sum())} of {len(scores)} probes show an identity that the gallery lacks, first {first}."
+            f"the gallery lacks the identity of {int((~has_mate).sum())} of {counted(len(scores), 'probe')}, "
+            f"first {first}."
         )
     best = scores.max(axis=1, keepdims=True)
     right = ((scores < best) | same).all(axis=1)  # every image at the top is of the probe's identity
@@ -268,9 +269,10 @@ def _kth_largest(values: Scores, k: int) -> float:
 
 def _roughness(k: int, total: int, far: float) -> str:
     if k == 0 and far > 0:
-        return f"{total} impostor scores cannot show a false-accept rate of {far:g}; this is the rate without any"
+        scores = counted(total, "impostor score")
+        return f"{scores} cannot show a false-accept rate of {far:g}; this is the rate without any"
     if 0 < k < FEW_FALSE_ACCEPTS:
-        return f"the threshold rests on {k} impostor score{'s' if k > 1 else ''} only"
+        return f"the threshold rests on {counted(k, 'impostor score')} only"
     return ""
 
 
@@ -287,7 +289,7 @@ def _unit(features: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     bad = np.flatnonzero(~np.isfinite(length) | (length == 0))
     if len(bad):
         what = "zero" if length[bad[0]] == 0 else "not finite"
-        raise EvaluationError(f"the {name} feature of row {bad[0]} is {what} ({len(bad)} such rows in all).")
+        raise EvaluationError(f"the {name} feature of row {bad[0]} is {what} ({counted(len(bad), 'such row')} in all).")
     return (f / length[:, None]).astype(np.float32)
 
 
@@ -298,7 +300,7 @@ def _vector(values: Scores, name: str) -> Scores:
     if v.dtype.kind != "f":
         v = v.astype(np.float64)
     if np.isnan(v).any():
-        raise EvaluationError(f"{int(np.isnan(v).sum())} of {len(v)} {name} scores are NaN.")
+        raise EvaluationError(f"NaN in {int(np.isnan(v).sum())} of {counted(len(v), f'{name} score')}.")
     return v
 
 
@@ -312,5 +314,5 @@ def _check(scores: Scores, probe: Labels, gallery: Labels) -> tuple[Scores, npt.
     if scores.shape[1] == 0:
         raise EvaluationError("the gallery is empty.")
     if np.isnan(scores).any():
-        raise EvaluationError(f"{int(np.isnan(scores).sum())} of {scores.size} scores are NaN.")
+        raise EvaluationError(f"NaN in {int(np.isnan(scores).sum())} of {counted(scores.size, 'score')}.")
     return scores, probe[:, None] == gallery[None, :]

@@ -20,7 +20,7 @@ from masksynth.compose.colour import LUMINANCE, to_encoded, to_linear
 from masksynth.compose.light import GREYISH, NIR_SKIN
 from masksynth.compose.mask import NIR_SHEEN
 from masksynth.detect import load_detector
-from masksynth.errors import ConfigError, MasksynthError, SegmentationError, TemplateError
+from masksynth.errors import ConfigError, MasksynthError, SegmentationError, TemplateError, counted
 from masksynth.extract.fill import fill_hidden, found_outline, merge
 from masksynth.extract.judge import candidates, judge, judge_cover, judge_mask, judge_outline
 from masksynth.extract.level import usual_reflectance
@@ -100,7 +100,8 @@ def extract_template(
     if not photos:
         raise ConfigError("no photo was given")
     if segmentations is not None and len(segmentations) != len(photos):
-        raise ConfigError(f"{len(segmentations)} segmentations were given for {len(photos)} photos: give one for each")
+        count = counted(len(segmentations), "segmentation was", "segmentations were")
+        raise ConfigError(f"{count} given for {counted(len(photos), 'photo')}: give one for each")
     detector, reconstructor = load_detector(config.detector), load_reconstructor(config.reconstructor)
     views: list[View] = []
     warnings: list[str] = []

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import Box, Detection, Photo8
-from masksynth.errors import ConfigError, ShapeError
+from masksynth.errors import ConfigError, ShapeError, counted
 from masksynth.files import read_bytes
 from masksynth.reconstruct.generic import generic_landmarks68
 
@@ -151,7 +151,7 @@ def _from_text(text: str, photo: Path) -> list[Detection]:
 
 def _of_numbers(numbers: list[float]) -> Detection:
     if len(numbers) not in (2 * count for count in COUNTS):
-        raise ShapeError(f"a line has {len(numbers)} numbers, but 4, 10, 136 or 212 are wanted")
+        raise ShapeError(f"a line has {counted(len(numbers), 'number')}, but 4, 10, 136 or 212 are wanted")
     return detection_of_points(np.array(numbers).reshape(-1, 2))
 
 

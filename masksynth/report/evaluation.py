@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from masksynth.errors import EvaluationError
+from masksynth.errors import EvaluationError, counted
 from masksynth.report.charts import Series, line_chart
 from masksynth.report.markup import Content, count, element, table
 from masksynth.report.page import Section, note, side_by_side, titled
@@ -104,7 +104,7 @@ def _means(evaluation: Mapping[str, Any], fars: Sequence[float]) -> list[list[Co
     rows: list[list[Content]] = []
     for kind, figures in nested(evaluation, "over_folds").items():
         folds = len(nested(figures, "rank1", "folds"))
-        row: list[Content] = [f"mean of {folds} folds", PROBES.get(kind, kind), "", ""]
+        row: list[Content] = [f"mean of {counted(folds, 'fold')}", PROBES.get(kind, kind), "", ""]
         for name in ("rank1", *(f"vr@{far:g}" for far in fars)):
             mean, spread = nested(figures, name, "mean"), nested(figures, name, "std")
             known = isinstance(mean, float) and isinstance(spread, float)

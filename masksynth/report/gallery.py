@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from masksynth.arrays import Photo8, Spectrum
-from masksynth.errors import MasksynthError
+from masksynth.errors import MasksynthError, counted
 from masksynth.report.charts import histogram
-from masksynth.report.markup import Content, Markup, count, element, joined
+from masksynth.report.markup import Content, Markup, element, joined
 from masksynth.report.page import Section, titled
 from masksynth.report.pictures import blank_card, card, cards, fitted, picture, strip
 from masksynth.report.sampling import Rows, brightness, sources, spread
@@ -96,7 +96,7 @@ def templates_section(store: Store, given: Sequence[Template], seed: int) -> Sec
         rows = np.flatnonzero(worn_by == index)
         ratio = measured.ratio[worn_by_measured == index]
         ratio = ratio[np.isfinite(ratio)]
-        words = [f"{count(len(rows))} wearers", *(str(entry.params[k]) for k in ("kind", "use") if entry.params.get(k))]
+        words = [counted(len(rows), "wearer"), *(str(entry.params[k]) for k in ("kind", "use") if entry.params.get(k))]
         if len(ratio):
             words.append(f"{np.median(ratio):.2f} times as bright as the skin")
         chosen = rows[spread(store.labels(masked, rows), WEARERS, rng_for(seed, "report", "wearers", index))]
@@ -109,7 +109,8 @@ def templates_section(store: Store, given: Sequence[Template], seed: int) -> Sec
         blocks.append(element("div", heading, cards(shown, "row"), class_="together"))
     body: list[Content] = [joined(blocks)]
     if len(store.templates) > MOST_TEMPLATES:
-        body.append(element("p", f"{count(len(store.templates) - MOST_TEMPLATES)} more are not shown.", class_="quiet"))
+        further = counted(len(store.templates) - MOST_TEMPLATES, "more is", "more are")
+        body.append(element("p", f"{further} not shown.", class_="quiet"))
     if np.isfinite(measured.ratio).any():
         edges = np.linspace(0, max(2.0, float(np.nanpercentile(measured.ratio, 99))), 31)
         kinds = _by_kind(store, worn_by_measured)
@@ -117,7 +118,7 @@ def templates_section(store: Store, given: Sequence[Template], seed: int) -> Sec
         chart = histogram(groups, edges=edges, x_label="brightness of the mask over that of the skin")
         text = (
             "Medians of grey level over the mask and over the bare skin below the eyes, on "
-            f"{count(len(measured.rows))} {masked.upper()} crops."
+            f"{counted(len(measured.rows), f'{masked.upper()} crop')}."
         )
         body.append(titled("Brightness of mask against skin", [element("p", text, class_="quiet"), chart]))
     return Section(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from masksynth.errors import counted
 from masksynth.report.charts import Series, line_chart
 from masksynth.report.evaluation import evaluation_section, nested, read_evaluation
 from masksynth.report.markup import Content, Markup, count, element, facts, tiles
@@ -59,7 +60,7 @@ def remarks(config: Mapping[str, Any]) -> list[str]:
         )
     if iterations and iterations < SHORT_SHARE * PAPER_ITERATIONS:
         said.append(
-            f"Too short to mean anything: {count(iterations)} iterations, where the paper has "
+            f"Too short to mean anything: {counted(iterations, 'iteration')}, where the paper has "
             f"{count(PAPER_ITERATIONS)}. The figures below show that every step works, not how well."
         )
     if config and not config.get("finished"):

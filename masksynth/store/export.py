@@ -13,6 +13,7 @@ from masksynth.arrays import Spectrum
 from masksynth.errors import ConfigError, OutputError
 from masksynth.files import write_bytes
 from masksynth.photos import write_photo
+from masksynth.store.readback import unfollowed
 from masksynth.store.reader import Store, open_store
 from masksynth.store.schema import SPECTRA
 
@@ -21,7 +22,7 @@ COLUMNS = ("file", "spectrum", "subject", "source", "template", "protocols")
 
 
 def export_pngs(
-    path: Path | str, folder: Path, *, force: bool = False, progress: Callable[[int], None] = lambda _: None
+    path: Path | str, folder: Path, *, force: bool = False, progress: Callable[[int], None] = unfollowed
 ) -> int:
     """Write every crop of the masked data set `path` below `folder`; how many there are.
 

@@ -17,6 +17,10 @@ from masksynth.errors import StoreError
 PIECE = 1 << 18  # bytes read at once: few enough for the processor's own cache
 
 
+def unfollowed(_: int) -> None:
+    """Progress that nobody follows."""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """Consecutive rows of a dataset, from the end of the stretch before it up to `stop`, and the CRC-32 of how they are
@@ -27,7 +31,7 @@ class Stretch:
 
 
 def wrong_stretches(
-    path: Path, dataset: h5py.Dataset, stretches: Sequence[Stretch], progress: Callable[[int], None] = lambda _: None
+    path: Path, dataset: h5py.Dataset, stretches: Sequence[Stretch], progress: Callable[[int], None] = unfollowed
 ) -> list[int]:
     """The end of each stretch of `dataset`, in the file `path`, that is not stored as it was written.
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from masksynth.align import BORDER
 from masksynth.arrays import Spectrum
-from masksynth.errors import ShapeError
+from masksynth.errors import ShapeError, counted
 
 SCHEMA = "masksynth/1"
 SPECTRA: tuple[Spectrum, ...] = ("nir", "vis")
@@ -138,7 +138,8 @@ def check_rows(rows: Rows, spectrum: Spectrum, side: int, kinds: Iterable[str]) 
     for name, (dtype, shape) in COLUMNS.items():
         values = getattr(rows, name)
         if len(values) != count:
-            raise ShapeError(f"{spectrum} rows: '{name}' has {len(values)} values for {count} images")
+            found = f"{counted(len(values), 'value')} for {counted(count, 'image')}"
+            raise ShapeError(f"{spectrum} rows: '{name}' has {found}")
         if dtype is not str and (values.dtype != dtype or values.shape[1:] != shape):
             wanted = f"(N{''.join(f', {n}' for n in shape)}) {np.dtype(dtype)}"
             raise ShapeError(f"{spectrum} rows: '{name}' is {wanted}, got {values.shape} {values.dtype}")

@@ -14,7 +14,7 @@ from masksynth.align import BORDER, TEMPLATES
 from masksynth.arrays import Spectrum
 from masksynth.errors import StoreError, counted
 from masksynth.store.content import content_sha256
-from masksynth.store.readback import Stretch, wrong_stretches
+from masksynth.store.readback import Stretch, unfollowed, wrong_stretches
 from masksynth.store.reader import Store, first_line, open_store
 from masksynth.store.schema import PARTS, SPECTRA, ContentHash
 
@@ -40,7 +40,7 @@ def verify_store(
     path: Path | str,
     *,
     stretches: Mapping[str, Sequence[Stretch]] | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = unfollowed,
 ) -> Verification:
     """Check schema, counts, hashes, and that masked and clean crops differ in touched pixels only.
 
@@ -137,7 +137,9 @@ def _check_rows(
         for kind, name in kinds.items():
             if name in stretches:
                 silent = kind != "image" or hashes
-                ends = wrong_stretches(store.path, store.file[name], stretches[name], _nothing if silent else progress)
+                ends = wrong_stretches(
+                    store.path, store.file[name], stretches[name], unfollowed if silent else progress
+                )
                 wrong += [(name, end) for end in ends]
                 others += [name] * bool(ends)
         for start in range(0, count if hashes else 0, BLOCK):
@@ -175,10 +177,6 @@ def differ_untouched(image: Images, clean: Images = None, alpha: Images = None, 
 def untouched_differ(spectrum: Spectrum, count: int) -> str:
     """The sentence about so many crops."""
     return f"{spectrum}: untouched pixels differ from the clean crop in {counted(count, 'masked crop')}"
-
-
-def _nothing(_: int) -> None:
-    """Progress that nobody follows."""
 
 
 def _other_values(name: str) -> str:

@@ -244,15 +244,15 @@ def fit_to_identities(config: Any, identities: int) -> tuple[Any, str]:
 
     No identity may be in the batch and in the queue at once, so queue + batch identities are needed.
     """
-    from masksynth.errors import TrainingError
+    from masksynth.errors import TrainingError, counted
 
     batch, queue = config.batch, config.queue
     if identities >= batch + queue:
         return config, ""
     if identities < 4:
         raise TrainingError(
-            f"only {identities} identities have both NIR and VIS images to train on; 4 are needed at the very least, "
-            f"and {batch + queue} for a batch of {batch} and a queue of {queue}."
+            f"only {counted(identities, 'identity has', 'identities have')} both NIR and VIS images to train on; 4 are "
+            f"needed at the very least, and {batch + queue} for a batch of {batch} and a queue of {queue}."
         )
     batch = min(batch, identities // 2)
     queue = (identities - batch) // batch * batch

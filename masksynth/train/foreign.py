@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from masksynth.errors import WeightsError
+from masksynth.errors import WeightsError, counted
 from masksynth.resources import user_weights
 from masksynth.train.networks import NetworkInfo, build, fit_state, is_ours, load_network, network_file, save_network
 
@@ -76,12 +77,15 @@ def read_foreign(path: Path, *, channel_order: str = "bgr") -> tuple[dict[str, T
     WeightsError
         If the file cannot be read without running code, or is no MobileFaceNet or IR-50 of known names and shapes.
     """
-    tensors = _strip(_unwrap(_load(path), path))
+    held = _unwrap(_load(path), path)
+    keys = _stripped(held)
+    tensors = {name: held[key] for name, key in keys.items()}
     info = dataclasses.replace(_recognise(tensors, path), channel_order=channel_order, origin=f"{path.name}, imported")
     fit_state(build(info), tensors, path)
-    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    broken = [keys[name] for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
-        raise WeightsError(f"{path}: {broken[0]} has values that are not finite ({len(broken)} such tensors in all).")
+        such = counted(len(broken), "such tensor")
+        raise WeightsError(f"{path}: {broken[0]} has values that are not finite ({such} in all).")
     return tensors, info
 
 
@@ -144,14 +148,16 @@ def _unwrap(state: Any, path: Path) -> dict[str, Tensor]:
     return {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
-def _strip(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop prefixes that wrappers put before the names, again and again, and whatever is not the backbone."""
+def _stripped(keys: Iterable[str]) -> dict[str, str]:
+    """Names of the backbone's tensors → their keys in the file: without the prefixes, one before the other, that
+    wrappers put there."""
     out = {}
-    for name, tensor in tensors.items():
+    for key in keys:
+        name = key
         while prefix := next((p for p in PREFIXES if name.startswith(p)), ""):
             name = name.removeprefix(prefix)
         if not name.startswith(HEADS):
-            out[name] = tensor
+            out[name] = key
     return out
 
 

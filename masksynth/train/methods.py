@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from masksynth.errors import counted
 from masksynth.train.augment import InputFormat
 from masksynth.train.batches import AnyPairBatches, GroupBatches, PairBatches, UnionBatches
 from masksynth.train.config import GROUP, HsstConfig, PlainConfig, TrainConfig, fit_to_identities
@@ -88,5 +89,6 @@ def _groups(config: Any, images: int, fold: Fold) -> tuple[int, list[str], Any]:
     if groups <= fold.identities:
         return groups, [], config
     fitted = dataclasses.replace(config, batch=fold.identities * images)
-    note = f"{fold.identities} identities are too few for a batch of {config.batch}; using batch {fitted.batch}"
+    few = counted(fold.identities, "identity is", "identities are")
+    note = f"{few} too few for a batch of {config.batch}; using batch {fitted.batch}"
     return fold.identities, [note], fitted

@@ -20,7 +20,7 @@ from masksynth import __version__
 from masksynth.align import crop, crop_from_photo
 from masksynth.datasets import open_dataset
 from masksynth.datasets.types import FaceDataset, Sample
-from masksynth.errors import TrainingError
+from masksynth.errors import TrainingError, counted
 from masksynth.seeds import rng_for
 from masksynth.store import Store, open_store
 from masksynth.train import processes
@@ -187,16 +187,15 @@ def pretrain(
         folder = out if out is not None else default_folder(Path("pretrain-" + Path(path).stem), work)
         run = RunFolder(folder, writes=processes.rank() == 0)
         net, info = starting_network(config, config.side, init)
-        info = dataclasses.replace(
-            info, trained=f"pretrained on {identities} identities, {images} photos of {path.name}"
-        )
+        people = counted(identities, "identity", "identities")
+        info = dataclasses.replace(info, trained=f"pretrained on {people}, {counted(images, 'photo')} of {path.name}")
         going_on = run.begin(work, force=force)
         before = (run.read_config() or {}) if going_on else {}
         processes.wait_for_all()  # none may see what another begins
         if before.get("finished") and run.network_path.is_file():
             return Finished(run, info, (), already_done=True)
         on_begin(config.iterations)
-        say(f"{images:,} photos of {identities:,} identities, {config.iterations:,} iterations")
+        say(f"{counted(images, 'photo')} of {people}, {counted(config.iterations, 'iteration')}")
         record: dict[str, Any] = {
             "format": "masksynth-run/1",
             "method": config.method,

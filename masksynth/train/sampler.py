@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.errors import ConfigError, TrainingError
+from masksynth.errors import ConfigError, TrainingError, counted
 from masksynth.seeds import rng_for
 
 Rows = npt.NDArray[np.int64]
@@ -50,8 +50,8 @@ class PairSampler:
         self.identities = len(self._nir)
         if self.identities < batch + queue:
             raise TrainingError(
-                f"{self.identities} identities are too few for a batch of {batch} and a queue of {queue}: "
-                f"{batch + queue} are needed. Take a smaller queue or batch."
+                f"{counted(self.identities, 'identity is', 'identities are')} too few for a batch of {batch} and a "
+                f"queue of {queue}: {batch + queue} are needed. Take a smaller queue or batch."
             )
         if queue % batch:
             raise ConfigError(f"queue must be a multiple of batch ({batch}), got {queue}")

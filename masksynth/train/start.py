@@ -232,7 +232,7 @@ def starting_network(
 ) -> tuple[torch.nn.Module, NetworkInfo]:
     """The network to train and what will be said of it."""
     loss = getattr(config, "loss", "")
-    trained = f"{config.method} {loss}".strip() + f", {config.iterations} iterations, {config.protocol}"
+    trained = f"{config.method} {loss}".strip() + f", {counted(config.iterations, 'iteration')}, {config.protocol}"
     shared = getattr(config, "shared", 0)
     if init is None:
         info = NetworkInfo(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from masksynth.errors import TrainingError
+from masksynth.errors import TrainingError, counted
 from masksynth.seeds import rng_for
 from masksynth.train.augment import prepare
 from masksynth.train.fold import Fold, make_fold
@@ -29,7 +29,8 @@ def split_for_validation(fold: Fold, share: float) -> tuple[Fold, Fold]:
     """
     held_out = max(2, round(share * fold.identities))
     if fold.identities - held_out < 2:
-        raise TrainingError(f"{fold.identities} identities are too few to hold {held_out} out for validation.")
+        few = counted(fold.identities, "identity is", "identities are")
+        raise TrainingError(f"{few} too few to hold {held_out} out for validation.")
     chosen = rng_for(0, "validation", fold.identities).permutation(fold.identities)[:held_out]
 
     def part(keep: npt.NDArray[np.bool_]) -> Fold:

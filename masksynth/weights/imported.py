@@ -63,7 +63,7 @@ def read_prnet(path: Path) -> UserFile:
         for tensor in tensors():
             values = found[tensor.tensorflow]
             arrays[tensor.name] = values if values.ndim == 1 else np.ascontiguousarray(values.transpose(3, 2, 0, 1))
-        _check_finite(path, arrays)
+        _check_finite(path, found)
         return UserFile(arrays, data.name, "TensorFlow checkpoint", file_sha256(data), False)
     state = read_state_dict(path)
     arrays = _chosen(path, state, {t.name: (t.pytorch, t.shape) for t in tensors()})
@@ -93,7 +93,7 @@ def read_faceboxes(path: Path) -> UserFile:
 
 
 def read_state_dict(path: Path) -> Arrays:
-    """Every floating tensor of a PyTorch file, as float32; ``module.`` in front of a name is dropped."""
+    """Every floating tensor of a PyTorch file, as float32, by its key there."""
     import torch
 
     _check_start(path)
@@ -114,7 +114,7 @@ def read_state_dict(path: Path) -> Arrays:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise WeightsError(f"{path}: holds no dictionary of tensors.")
     tensors_in = {
-        key.removeprefix("module."): value.detach()
+        key: value.detach()
         for key, value in content.items()
         if isinstance(value, torch.Tensor) and (value.is_floating_point() or value.ndim)  # counters are left out
     }
@@ -180,22 +180,25 @@ def origin(network: KnownNetwork) -> dict[str, str]:
 
 
 def _chosen(path: Path, state: Arrays, wanted: dict[str, tuple[str, tuple[int, ...]]]) -> Arrays:
-    """The tensors `wanted` (our name to theirs and shape); others are ignored."""
-    missing = [theirs for theirs, _ in wanted.values() if theirs not in state]
+    """The tensors `wanted` (our name to theirs and shape); others are ignored, and ``module.`` in front of a key."""
+    keys = {key.removeprefix("module."): key for key in state}
+    missing = [theirs for theirs, _ in wanted.values() if theirs not in keys]
     if missing:
         raise WeightsError(
             f"{path}: lacks {len(missing)} of {len(wanted)} tensors that are needed, the first is {missing[0]}."
         )
     arrays = {}
     for name, (theirs, shape) in wanted.items():
-        if state[theirs].shape != shape:
-            raise WeightsError(f"{path}: {theirs} is {state[theirs].shape}, but {shape} is wanted.")
-        arrays[name] = state[theirs]
-    _check_finite(path, arrays)
+        key = keys[theirs]
+        if state[key].shape != shape:
+            raise WeightsError(f"{path}: {key} is {state[key].shape}, but {shape} is wanted.")
+        arrays[name] = state[key]
+    _check_finite(path, {keys[theirs]: state[keys[theirs]] for theirs, _ in wanted.values()})
     return arrays
 
 
 def _check_finite(path: Path, arrays: Arrays) -> None:
-    for name, values in arrays.items():
+    """Raise WeightsError where a tensor, by its key in the file, is not of numbers."""
+    for key, values in arrays.items():
         if not np.isfinite(values).all():
-            raise WeightsError(f"{path}: {name} has values that are not finite.")
+            raise WeightsError(f"{path}: {key} has values that are not finite.")

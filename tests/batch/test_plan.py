@@ -112,7 +112,7 @@ def test_parts_cover_every_photo_once_in_order(tmp_path: Path) -> None:
 
 
 def test_a_data_set_without_photos_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="none of the 8 photos"):
+    with pytest.raises(DatasetError, match="none of 8 photos"):
         plan_of(tmp_path, ["00"], absent=("00",))
 
 

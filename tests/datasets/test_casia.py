@@ -131,7 +131,7 @@ def test_listed_but_absent_photos_stay_as_samples_without_a_path(tmp_path: Path)
 
 def test_no_listed_photo_at_all_is_an_error(tmp_path: Path) -> None:
     root = write_tree(tmp_path, files=["s1/NIR/note.txt"])
-    with pytest.raises(DatasetError, match="none of the 9 listed photos"):
+    with pytest.raises(DatasetError, match="none of 9 listed photos"):
         opened(root)
 
 
@@ -306,7 +306,7 @@ def test_hfb_lists_are_refused_by_their_galleries(tmp_path: Path) -> None:
             [*LISTS["nir_probe"], "s4\\NIR\\30777\\001.bmp"],
             "1 probe identity has no gallery photo: 30777",
         ),
-        ("vis_gallery", [*LISTS["vis_gallery"], "s4\\VIS\\30777\\1.jpg"], "1 gallery identities have no probe: 30777"),
+        ("vis_gallery", [*LISTS["vis_gallery"], "s4\\VIS\\30777\\1.jpg"], "1 gallery identity has no probe: 30777"),
         ("nir_probe", [], "nir_probe_1.txt: the list is empty"),
         (
             "vis_train",

@@ -65,7 +65,7 @@ def test_the_only_record_file_will_do_and_train_goes_before_others(tmp_path: Pat
 def test_property_is_compared(tmp_path: Path) -> None:
     folder = write_rec(tmp_path / "rec", TYPICAL)
     (folder / "property").write_text("86876,112,112")
-    assert any("says 86876 identities, the records have 2" in note for note in open_dataset("ms1m", folder).notes)
+    assert any("says 86,876 identities, the records have 2" in note for note in open_dataset("ms1m", folder).notes)
 
 
 def test_an_index_of_another_file_is_noted(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_index_of_another_file_is_noted(tmp_path: Path) -> None:
     (folder / "train.idx").write_text("".join(f"{key}\t{4 * key}\n" for key in range(100, 120)))
     dataset = open_dataset("ms1m", folder)
     assert any("20 entries name no picture" in note for note in dataset.notes)
-    assert any("lacks 3 of the 3 pictures, so keys are those of the records" in note for note in dataset.notes)
+    assert any("lacks 3 of 3 pictures, so keys are those of the records" in note for note in dataset.notes)
     assert [sample.id for sample in dataset.samples] == ["00000001", "00000002", "00000003"]
 
 

@@ -169,8 +169,8 @@ def test_labels_of_a_list_that_are_another_persons_are_named(tmp_path: Path) -> 
     root = write_tree(tmp_path)
     (root / "test_nir_paths.txt").write_text("NI/Strong/P052/Anger/001.jpeg 52\nNI/Strong/P051/Anger/001.jpeg 52\n")
     (root / "test_vis_paths.txt").write_text("".join(f"VL/Strong/P0{n}/Fear/001.jpeg {n % 2}\n" for n in (51, 52)))
-    told = [note for note in open_dataset("oulu", root).notes if "labels are" in note]
-    assert told == ["test_nir_paths.txt: 1 labels are not those of their photos: 52 for NI/Strong/P051/Anger/001."]
+    told = [note for note in open_dataset("oulu", root).notes if "label is" in note]
+    assert told == ["test_nir_paths.txt: 1 label is not that of its photo: 52 for NI/Strong/P051/Anger/001."]
 
 
 def test_an_empty_list_is_a_fault(tmp_path: Path) -> None:

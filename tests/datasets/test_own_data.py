@@ -175,7 +175,7 @@ def test_split_files_that_cannot_be_understood_name_the_line(tmp_path: Path, tex
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("part,subject\ntrain,p0\ntest,p9\n", "1 subjects are not in the data set: p9"),
+        ("part,subject\ntrain,p0\ntest,p9\n", "1 subject is not in the data set: p9"),
         ("part,path\ntrain,nir/p0/7.png\n", "1 photo is not in the data set: nir/p0/7.png"),
         ("part,path\ntrain,nir/p0/1\nprobe,nir/p0/2\ngallery,vis/p0/1\n", "1 identity in training and in testing: p0"),
         ("part,path\nprobe,nir/p0/2\ngallery,vis/p1/1\n", "1 probe identity has no gallery photo: p0"),

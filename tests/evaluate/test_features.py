@@ -64,7 +64,7 @@ def test_length_of_a_feature_never_matters(tmp_path):
         ({**GOOD, "missing_probe_labels": np.array(["a"])}, EvaluationError, "so that they never match"),
         ({**GOOD, "gallery": GOOD["gallery"][:, :5]}, ShapeError, "have 8 numbers each, gallery features 5"),
         ({**GOOD, "probe": GOOD["probe"].astype(complex)}, ShapeError, "a matrix of numbers"),
-        ({**GOOD, "probe_labels": LABELS + 1}, EvaluationError, "an identity that the gallery lacks"),
+        ({**GOOD, "probe_labels": LABELS + 1}, EvaluationError, "the gallery lacks the identity of"),
     ],
 )
 def test_bad_contents_are_one_sentence_that_names_the_file(tmp_path, values, error, words):

@@ -149,7 +149,7 @@ def test_tie_with_a_stranger_is_wrong_and_with_oneself_right():
 
 def test_probe_without_mate_is_named_or_counted_as_wrong():
     scores, gallery = np.ones((2, 2)) * [1, 0], np.array([0, 1])
-    with pytest.raises(EvaluationError, match="1 of 2 probes show an identity that the gallery lacks, first 7"):
+    with pytest.raises(EvaluationError, match="the gallery lacks the identity of 1 of 2 probes, first 7"):
         metrics.identification(scores, np.array([0, 7]), gallery)
     found = metrics.identification(scores, np.array([0, 7]), gallery, mates="wrong")
     assert (found.correct, found.without_mate, found.rate) == (1, 1, 0.5)

@@ -391,7 +391,7 @@ def test_poor_photos_are_refused_or_warned_about_with_the_figure() -> None:
         extract_template([photo], ExtractConfig(face=2))
     with pytest.raises(ShapeError, match="but its photo is"):
         extract_template([photo], segmentations=[alpha[:-1]])
-    with pytest.raises(ConfigError, match="2 segmentations were given for 1 photos"):
+    with pytest.raises(ConfigError, match="2 segmentations were given for 1 photo:"):
         extract_template([photo], segmentations=[alpha, alpha])
     with pytest.raises(SegmentationError, match="too little of a mask is seen"):
         extract_template([photo], segmentations=[np.zeros_like(alpha)])

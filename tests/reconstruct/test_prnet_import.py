@@ -141,13 +141,24 @@ def test_missing_tensor_wrong_shape_and_nan_are_named(tmp_path, arrays):
     for change, message in (
         (lambda s: s.pop("encoder_block_3.conv1.weight"), "lacks 1 of 245 .*encoder_block_3.conv1.weight"),
         (lambda s: s.update({"decoder_block_2.upConvTranspose.weight": torch.zeros(2, 2, 4, 4)}), "decoder_block_2"),
-        (lambda s: s["input_layer.1.bias"].fill_(float("nan")), "finite"),
+        (lambda s: s["input_layer.1.bias"].fill_(float("nan")), "input_layer.1.bias has values that are not finite"),
+        (
+            lambda s: s.update({"module.input_layer.1.bias": s.pop("input_layer.1.bias") * float("inf")}),
+            "module.input_layer.1.bias has values that are not finite",
+        ),
     ):
         broken = {key: value.clone() for key, value in content.items()}
         change(broken)
         torch.save(broken, path)
         with pytest.raises(WeightsError, match=message):
             read_prnet(path)
+
+
+def test_tensor_of_a_checkpoint_that_is_no_number_is_named_as_it_is_there(tmp_path, arrays):
+    broken = {**arrays, "stem.norm.bias": np.full_like(arrays["stem.norm.bias"], np.nan)}
+    write_tensorflow(tmp_path / "w", broken)
+    with pytest.raises(WeightsError, match="resfcn256/Conv/BatchNorm/beta has values that are not finite"):
+        read_prnet(tmp_path / "w.index")
 
 
 def test_file_that_would_run_code_is_refused(tmp_path):

@@ -95,7 +95,7 @@ def _listed(root: Path, rows: dict[tuple[str, str], list[str]], people: list[str
     other = f"{label(tests[0])} for {rows['NI', tests[-1]][-1].rpartition('.')[0]}"
     probes[-1] = f"{rows['NI', tests[-1]][-1]} {label(tests[0])}"
     write("test_nir_paths.txt", probes)
-    yield f"test_nir_paths.txt: 1 labels are not those of their photos: {other}."
+    yield f"test_nir_paths.txt: 1 label is not that of its photo: {other}."
     gallery = [f"{path} {label(person)}" for person in tests[1:] for path in rows["VL", person]]
     write("test_vis_paths.txt", gallery)
     yield f"test: 1 probe identity has no gallery photo: {tests[0]}."
@@ -121,9 +121,9 @@ def _ms1m_rec(folder: Path) -> Iterator[str]:
     pictures = [offset for offset in offsets if b"\xff\xd8\xff" in data[offset : offset + 64]]
     kept = [f"{key}\t{offset}\n" for key, offset in enumerate(offsets) if offset != pictures[0]]
     (folder / "train.idx").write_text("".join(kept))
-    yield f"train.idx lacks 1 of the {len(pictures)} pictures"
+    yield f"train.idx lacks 1 of {len(pictures)} pictures"
     (folder / "property").write_text("86876,112,112")
-    yield "'property' says 86876 identities"
+    yield "'property' says 86,876 identities"
 
 
 def _ms1m_list(folder: Path) -> Iterator[str]:
