@@ -73,23 +73,23 @@ def crop_from_photo(five_points: npt.NDArray[np.floating], side: int = 144, temp
         raise ShapeError("the five points are not finite")
     # In complex numbers a similarity is w = a z + b, and least squares for a is one division.
     wanted, wanted_mean = _complex_reference(side, template)
-    z = source[:, 0] + 1j * source[:, 1]
-    mean = z.mean()
-    spread = z - mean
-    size = float((np.abs(spread) ** 2).sum())
+    z = [complex(x, y) for x, y in source.tolist()]
+    mean = sum(z) / 5
+    spread = [point - mean for point in z]
+    size = sum(abs(point) ** 2 for point in spread)
     if size < 1e-6:
         raise ShapeError("the five points all lie in one place")
-    a = np.vdot(spread, wanted) / size
+    a = sum(point.conjugate() * place for point, place in zip(spread, wanted, strict=True)) / size
     b = wanted_mean - a * mean
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
 @cache
-def _complex_reference(side: int, template: Template) -> tuple[npt.NDArray[np.complex128], np.complex128]:
+def _complex_reference(side: int, template: Template) -> tuple[list[complex], complex]:
     """The reference points as complex numbers, less their mean, and their mean."""
-    points = reference_points(side, template)
-    w = points[:, 0] + 1j * points[:, 1]
-    return w - w.mean(), w.mean()
+    w = [complex(x, y) for x, y in reference_points(side, template).tolist()]
+    mean = sum(w) / 5
+    return [place - mean for place in w], mean
 
 
 def crop(pixels: Photo8, matrix: Matrix, side: int) -> Photo8:

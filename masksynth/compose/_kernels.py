@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from masksynth.render._shading_kernels import DISTANCE_TEXELS, look_up, shade_row, turned
+from masksynth.render._shading_kernels import SPAN, look_up, shade_span, turned
 from masksynth.render._vectors import pointer
 
 FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
@@ -41,14 +41,16 @@ def lift_points(points, height, first, step, along, scale, full, lifted):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def drape(points, along, first_row, end_row, first_column, end_column, rounds, usual, scale, pulls, height, more):
+def drape(
+    points, along, first_row, end_row, first_column, end_column, rounds, usual, scale, pulls, line, height, more
+):  # fmt: skip
     """How far taut cloth over points (G, G, 3) f4 stands off along unit directions along (G, G, 4) f4. It spans every
     hollow: a place lies no deeper than halfway between opposite neighbours, in each of four directions, nor under the
     skin. It is 0 outside the rows and columns named.
 
-    The rounds begin at the usual height, scale · usual (G, G). pulls (G, G, 12) f4 is room: for each direction, halfway
-    between the neighbours over this place, and what a height of either adds to it. In place: height (G, G) f4 and more,
-    how much it is above the usual."""
+    The rounds begin at the usual height, scale · usual (G, G), and go from row to row; a row is raised as one. pulls
+    (12, G, G) f4 is room: for each direction, halfway between the neighbours over this place, and what a height of
+    either adds to it; line (G,) f4 is room. In place: height (G, G) f4 and more, how much it is above the usual."""
     side = points.shape[0]
     half, zero = np.float32(0.5), np.float32(0.0)
     for i in range(side):
@@ -65,23 +67,21 @@ def drape(points, along, first_row, end_row, first_column, end_column, rounds, u
                     between += n * (half * (points[i - di, j - dj, c] + points[i + di, j + dj, c]) - points[i, j, c])
                     one += n * along[i - di, j - dj, c]
                     other += n * along[i + di, j + dj, c]
-                pulls[i, j, 3 * k], pulls[i, j, 3 * k + 1], pulls[i, j, 3 * k + 2] = between, half * one, half * other
+                pulls[3 * k, i, j], pulls[3 * k + 1, i, j], pulls[3 * k + 2, i, j] = between, half * one, half * other
+    pull, high, raised, plane = pointer(pulls), pointer(height), pointer(line), side * side
     for _ in range(rounds):
-        for i in range(first_row, end_row):
+        for at in range(first_row * side, end_row * side, side):
+            for j in range(first_column, end_column):  # no branches: eight or sixteen at a time
+                k, up, down = at + j, at + j - side, at + j + side
+                lift = max(zero, pull[k] + pull[plane + k] * high[up] + pull[2 * plane + k] * high[down])
+                k += 3 * plane
+                lift = max(lift, pull[k] + pull[plane + k] * high[at + j - 1] + pull[2 * plane + k] * high[at + j + 1])
+                k += 3 * plane
+                lift = max(lift, pull[k] + pull[plane + k] * high[up - 1] + pull[2 * plane + k] * high[down + 1])
+                k += 3 * plane
+                raised[j] = max(lift, pull[k] + pull[plane + k] * high[up + 1] + pull[2 * plane + k] * high[down - 1])
             for j in range(first_column, end_column):
-                lift = max(zero, pulls[i, j, 0] + pulls[i, j, 1] * height[i - 1, j] + pulls[i, j, 2] * height[i + 1, j])
-                lift = max(
-                    lift,
-                    pulls[i, j, 6] + pulls[i, j, 7] * height[i - 1, j - 1] + pulls[i, j, 8] * height[i + 1, j + 1],
-                )
-                lift = max(
-                    lift,
-                    pulls[i, j, 9] + pulls[i, j, 10] * height[i - 1, j + 1] + pulls[i, j, 11] * height[i + 1, j - 1],
-                )
-                # last, so that the place before is waited for last
-                height[i, j] = max(
-                    lift, pulls[i, j, 3] + pulls[i, j, 5] * height[i, j + 1] + pulls[i, j, 4] * height[i, j - 1]
-                )
+                high[at + j] = raised[j]
     for i in range(side):
         for j in range(side):
             more[i, j] = height[i, j] - scale * usual[i, j]
@@ -332,14 +332,19 @@ def cast_light(
 def clipped_level(pixels, step, stray, share, least, counts):
     """The brightest level of every step-th row and column of pixels (H, W, C) u1 but for a share `stray` of them, if
     more than `share` are within one of it, and more than in the eight levels below, and it is above `least`; else 255.
-    counts (256,) i8 is room."""
+    counts (512,) i8 is room: of neighbours, often alike, every second is counted apart, as none should wait for the one
+    before."""
     counts[:] = 0
-    total = 0
-    for i in range(0, pixels.shape[0], step):
-        for j in range(0, pixels.shape[1], step):
-            for c in range(pixels.shape[2]):
+    rows, columns, channels = pixels.shape
+    for i in range(0, rows, step):
+        for c in range(channels):
+            for j in range(0, columns - step, 2 * step):
                 counts[pixels[i, j, c]] += 1
-                total += 1
+                counts[256 + pixels[i, j + step, c]] += 1
+    total = 0
+    for level in range(256):
+        counts[level] += counts[256 + level]
+        total += counts[level]
     brightest, above = 255, counts[255]
     while brightest > 0 and above <= stray * total:
         brightest -= 1
@@ -452,9 +457,8 @@ def blend_pixel(red, green, blue, a, dark, decode, encode, steps, white, grain, 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def wear(
-    uv, slot, width, height, vertices, stride, step, jump, distance, reach, samples, texels, starts, sides, light, grid,
-    lookups, at, row, shadow, decode, encode, noise, white, grain, seed, left, top, inner, across, channels, pixels,
-    alpha, touched
+    uv, slot, width, height, vertices, stride, step, jump, samples, texels, starts, sides, light, grid, lookups, places,
+    row, shadow, decode, encode, noise, white, grain, seed, left, top, inner, across, channels, pixels, alpha, touched
 ):  # fmt: skip
     """Draw a texture as `draw_layer` does, and blend each row into the picture while it is at hand.
 
@@ -462,36 +466,33 @@ def wear(
     first and end row of the window that are blended; noise (NOISE_STEPS,) i1,
     NOISE_UNIT standing for one; the others as in blend_pixel. In place:
     pixels (H · W · C,) u1, alpha (H · W,) u1, touched (H · W,) u1."""
-    last, per_block = len(starts) - 1, np.float32(step) * np.float32(1.0 / DISTANCE_TEXELS)
     steps = np.float32(len(encode) - 1)
-    uv, slot, vertices, distance, lookups, at, row = (
-        pointer(uv), pointer(slot), pointer(vertices), pointer(distance), pointer(lookups), pointer(at), pointer(row),
+    uv, slot, vertices, lookups, places, row = (
+        pointer(uv), pointer(slot), pointer(vertices), pointer(lookups), pointer(places), pointer(row),
     )  # fmt: skip
-    samples, texels, starts, sides, light = (
-        pointer(samples), pointer(texels), pointer(starts), pointer(sides), pointer(light),
-    )  # fmt: skip
+    samples, texels, light = pointer(samples), pointer(texels), pointer(light)
     decode, encode, noise = pointer(decode), pointer(encode), pointer(noise)
     grain *= np.float32(1.0 / NOISE_UNIT)
     pixels, alpha, touched = pointer(pixels), pointer(alpha), pointer(touched)
+    planes = width * height
     for py in range(inner[2], inner[3]):
-        count = look_up(
-            py, uv, slot, width, height, vertices, stride, jump, distance, reach, per_block, samples, lookups, at
-        )
-        shade_row(count, lookups, at, step, texels, starts, sides, last, light, grid, row)
-        first = shuffled(seed + 7919 * (top + py)) + left
-        before = -1
-        for n in range(count):
-            px = at[n]
-            if px == before or px < inner[0] or px >= inner[1]:
+        from_noise = shuffled(seed + 7919 * (top + py)) + left
+        for first in range(inner[0], inner[1], SPAN):
+            end = min(first + SPAN, inner[1])
+            count = look_up(py, first, end, uv, slot, width, planes, vertices, stride, jump, samples, lookups, places)
+            if count == 0:
                 continue
-            before = px
-            k = 8 * px
-            turn = turned(row, k)
-            blend_pixel(
-                row[k] * turn, row[k + 1] * turn, row[k + 2] * turn, row[k + 3], row[k + 4] * shadow, decode, encode,
-                steps, white, grain * np.float32(noise[(first + px) & (NOISE_STEPS - 1)]),
-                (top + py) * across + left + px, channels, pixels, alpha, touched,
-            )  # fmt: skip
+            shade_span(count, first, end, step, texels, starts, sides, light, grid, lookups, places, row)
+            for px in range(first, end):
+                k = 8 * px
+                if max(row[k + 3], row[k + 4]) <= 0.0:
+                    continue
+                turn = turned(row, k)
+                blend_pixel(
+                    row[k] * turn, row[k + 1] * turn, row[k + 2] * turn, row[k + 3], row[k + 4] * shadow, decode,
+                    encode, steps, white, grain * np.float32(noise[(from_noise + px) & (NOISE_STEPS - 1)]),
+                    (top + py) * across + left + px, channels, pixels, alpha, touched,
+                )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

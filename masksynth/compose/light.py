@@ -78,7 +78,8 @@ class LightMeter:
         self.draped_along = np.zeros((*shape, 4), np.float32)  # and pixels that cloth drawn over this face stands off
         # more than usual
         self._drape, self._more = np.zeros((2, *shape), np.float32)
-        self._pulls = np.zeros((*shape, 12), np.float32)
+        self._pulls = np.zeros((12, *shape), np.float32)
+        self._line = np.zeros(GRID, np.float32)
         self._lifted = np.zeros((*shape, 3), np.float32)
         self._normals = np.zeros((*shape, 3), np.float32)
         self._work = np.zeros((*shape, 3), np.float32)
@@ -112,7 +113,7 @@ class LightMeter:
         self.along[..., :3] = self.draped_along[..., :3] = self.bridge_normals
         _kernels.drape(
             self.points, self.along, *DRAPED, DRAPE_ROUNDS, usual_drape(),
-            np.float32(texel_px * TEXELS_PER_INTEROCULAR), self._pulls, self._drape, self._more,
+            np.float32(texel_px * TEXELS_PER_INTEROCULAR), self._pulls, self._line, self._drape, self._more,
         )  # fmt: skip
         self.draped_along[..., 3] = self._more
         planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
@@ -215,7 +216,7 @@ def clipped_at(pixels: Photo8) -> float:
     """
     step = max(1, int((pixels.shape[0] * pixels.shape[1] / SAMPLES) ** 0.5))
     planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
-    counts = np.zeros(256, np.int64)
+    counts = np.zeros(512, np.int64)
     return float(_kernels.clipped_level(planes, step, STRAY_HIGHLIGHTS, CLIPPED, LEAST_WHITE, counts))
 
 

@@ -2,7 +2,7 @@
 
 The layout is cut into cells of `step` texels, and these into blocks of BLOCK x BLOCK cells. Places on it are counted in
 cells: vertex (i, j) lies at texel (i · step, j · step). Vertices are four numbers, x, y, z and nothing, in window
-pixels.
+pixels. Their x, and then their y, are kept once more in one plane each, so that eight cells are judged at a time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,38 @@ import math
 import numpy as np
 from numba import njit
 
-from masksynth.render._vectors import eight_at, four_at, lane3, minus, plus, pointer, put, spread, where_above
+from masksynth.render._vectors import (
+    bits_above,
+    bytes_at,
+    eight_at,
+    first_bit,
+    floors,
+    four_at,
+    lane0,
+    lane1,
+    lane2,
+    lane3,
+    lane4,
+    lane6,
+    larger,
+    largest_lane,
+    minus,
+    plus,
+    pointer,
+    product,
+    put,
+    smaller,
+    smallest_lane,
+    spread,
+    where_above,
+)
 
 BLOCK = 8  # cells along the side of a block
 SAMPLES = 8  # that stand for a pixel on a silhouette
 OUTSIDE = np.float32(-1e-3)  # share of a triangle that a sample may lie outside: neighbours overlap by that much
-WIDE = 4  # pixels: cells this wide are drawn eight pixels at a time
 TURNING = np.float32(0.15)  # of the largest triangle of a block: a smaller one is near to turning away
 NOTHING = np.float32(-1e30)  # u where nothing is seen
+PLAIN, EMPTY = -1, -2  # of a pixel that is no silhouette: it sees one place; nothing, or what no texture is near
 FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 
@@ -82,11 +106,11 @@ def columns_of(row, rows, first, last):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def place_vertices(positions, side, step, columns, first, last, vertices):
+def place_vertices(positions, side, step, columns, first, last, vertices, flat):
     """positions (side · side · 3,) f4; columns (16,) f4: what a unit of x, y, z and one adds to a vertex. In place:
-    vertices (V · V · 4,) f4 with V = side / step + 1, those of the blocks that `survey` found. The last row and column
-    lie beyond the layout, continued straight."""
-    positions, columns, vertices = pointer(positions), pointer(columns), pointer(vertices)
+    vertices (V · V · 4,) and flat (2 · V · V,) f4 with V = side / step + 1, those of the blocks that `survey` found.
+    The last row and column lie beyond the layout, continued straight."""
+    positions, columns, vertices, flat = pointer(positions), pointer(columns), pointer(vertices), pointer(flat)
     first, last = pointer(first), pointer(last)
     count = side // step + 1
     of_x, of_y, of_z, of_one = four_at(columns, 0), four_at(columns, 4), four_at(columns, 8), four_at(columns, 12)
@@ -103,17 +127,20 @@ def place_vertices(positions, side, step, columns, first, last, vertices):
                 p = 3 * (v * side + u)
                 inner = plus(plus(plus(of_one, of_x, positions[p]), of_y, positions[p + 1]), of_z, positions[p + 2])
                 vertex = plus(vertex, minus(vertex, inner), one / np.float32(max(step - 1, 1)))
-            put(vertices, 4 * (i * count + j), vertex)
+            k = i * count + j
+            put(vertices, 4 * k, vertex)
+            flat[k], flat[count * count + k] = lane0(vertex), lane1(vertex)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def lift_vertices(step, height, side, first_row, end_row, first_column, end_column, along, grid, length, full, first,
-                  last, line, vertices):  # fmt: skip
+                  last, line, vertices, flat):  # fmt: skip
     """Move vertices off the surface: by length times height (side · side,) f4, and by `more` times the share that the
     height is of `full`, never below it, along directions over the layout; along (grid · grid · 4,) f4: direction and
-    `more`. Rows and columns: where height is not 0, in texels. line (grid · 4,) f4 is room. In place: vertices."""
+    `more`. Rows and columns: where height is not 0, in texels. line (grid · 4,) f4 is room. In place: vertices and
+    flat."""
     height, along, line, vertices = pointer(height), pointer(along), pointer(line), pointer(vertices)
-    first, last = pointer(first), pointer(last)
+    first, last, flat = pointer(first), pointer(last), pointer(flat)
     count = side // step + 1
     scale, half, one = np.float32(grid) / np.float32(side), np.float32(0.5), np.float32(1.0)
     for i in range((first_row + step - 1) // step, min((end_row + step - 1) // step, side // step)):
@@ -137,36 +164,38 @@ def lift_vertices(step, height, side, first_row, end_row, first_column, end_colu
             before = four_at(line, 4 * k)
             direction = plus(before, minus(four_at(line, 4 * k + 4), before), x - np.float32(k))
             h = max(h * length + min(h / full, one) * lane3(direction), np.float32(0.0))
-            put(vertices, 4 * (i * count + j), plus(four_at(vertices, 4 * (i * count + j)), direction, h))
+            k = i * count + j
+            vertex = plus(four_at(vertices, 4 * k), direction, h)
+            put(vertices, 4 * k, vertex)
+            flat[k], flat[count * count + k] = lane0(vertex), lane1(vertex)
 
 
 @njit(inline="always")
-def sag(vertices, stride, i, j, span):
-    """How far the surface lies from the two triangles of a cell of span x span, in pixels, at the middles of its
-    edges and in its middle."""
+def apart(flat, end, one, other, most):
+    """The larger of `most` and how far vertices from the `end`-th on lie from halfway between those from the `one`-th
+    and from the `other`-th."""
+    off = plus(
+        plus(eight_at(flat, end), eight_at(flat, one), np.float32(-0.5)), eight_at(flat, other), np.float32(-0.5)
+    )
+    return larger(most, larger(off, minus(spread(np.float32(0.0)), off)))
+
+
+@njit(inline="always")
+def sag(flat, plane, stride, k, span):
+    """How far the surface of the block whose first vertex is the k-th lies from the two triangles of each of its cells
+    of span x span, in pixels along x or y, at the middles of their edges and in their middles: of lanes that are
+    multiples of span, the others mean nothing."""
     half = span // 2
-    a, b = 4 * (i * stride + j), 4 * (i * stride + j + span)
-    c, d = 4 * ((i + span) * stride + j), 4 * ((i + span) * stride + j + span)
-    e, f = 4 * (i * stride + j + half), 4 * ((i + half) * stride + j)
-    g, h = 4 * ((i + half) * stride + j + span), 4 * ((i + span) * stride + j + half)
-    m = 4 * ((i + half) * stride + j + half)
-    most, part = np.float32(0.0), np.float32(0.5)
+    most = spread(np.float32(0.0))
     for axis in range(2):
-        pa, pb, pc, pd = vertices[a + axis], vertices[b + axis], vertices[c + axis], vertices[d + axis]
-        most = max(most, abs(vertices[e + axis] - part * (pa + pb)))
-        most = max(most, abs(vertices[f + axis] - part * (pa + pc)))
-        most = max(most, abs(vertices[g + axis] - part * (pb + pd)))
-        most = max(most, abs(vertices[h + axis] - part * (pc + pd)))
-        most = max(most, abs(vertices[m + axis] - part * (pb + pc)))
-    return most
-
-
-@njit(inline="always")
-def widest_sag(vertices, stride, i, j, span):
-    most = np.float32(0.0)
-    for di in range(0, BLOCK, span):
-        for dj in range(0, BLOCK, span):
-            most = max(most, sag(vertices, stride, i + di, j + dj, span))
+        k += axis * plane
+        for at in range(k, k + (BLOCK + 1) * stride, span * stride):
+            most = apart(flat, at + half, at, at + span, most)
+        for at in range(k, k + BLOCK * stride, span * stride):
+            middle, end = at + half * stride, at + span * stride
+            most = apart(flat, middle, at, end, most)
+            most = apart(flat, middle + span, at + span, end + span, most)
+            most = apart(flat, middle + half, at + span, end, most)
     return most
 
 
@@ -192,40 +221,42 @@ def faces(vertices, stride, i, j):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def list_blocks(vertices, stride, solid, first, last, tolerances, width, height, blocks, boxes):
+def list_blocks(vertices, flat, stride, solid, first, last, tolerances, width, height, blocks, boxes):
     """The blocks that show in the window, and into how large cells each can be cut so that no triangle is further
     from the surface than tolerances (9,) f4 has pixels for cells that size. A block that turns away somewhere is cut
-    finely. solid (B, B) u1: 2 where the whole block has a surface. In place: blocks
-    (n, 4) i8: row and column of the first vertex, cells along the side of a drawn one, 1 where all cells are there;
-    boxes (n, 4) f4: left, right, top, bottom. Returns n."""
-    vertices = pointer(vertices)
+    finely. solid (B, B) u1: 2 where the whole block has a surface. In place: blocks (n, 3) i8: row and column of the
+    first vertex, cells along the side of a drawn one; boxes (n, 4) f4: left, right, top, bottom. Returns n."""
+    vertices, flat, plane = pointer(vertices), pointer(flat), stride * stride
     n = 0
     for row in range(solid.shape[0]):
         for column in range(first[row], last[row] + 1):
             if solid[row, column] == 0:
                 continue
             i, j = row * BLOCK, column * BLOCK
-            left = top = np.float32(1e30)
-            right = bottom = np.float32(-1e30)
-            for di in range(BLOCK + 1):
-                k = 4 * ((i + di) * stride + j)
-                for dj in range(BLOCK + 1):
-                    x, y = vertices[k + 4 * dj], vertices[k + 4 * dj + 1]
-                    left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
-            if not (right > -1.0 and bottom > -1.0 and left < width and top < height):
+            k = i * stride + j
+            left, top = eight_at(flat, k), eight_at(flat, plane + k)
+            right, bottom = left, top
+            for at in range(k, k + (BLOCK + 1) * stride, stride):
+                for end in range(2):  # of nine vertices the first eight, and the last
+                    x, y = eight_at(flat, at + end), eight_at(flat, plane + at + end)
+                    left, right, top, bottom = smaller(left, x), larger(right, x), smaller(top, y), larger(bottom, y)
+            box = smallest_lane(left), largest_lane(right), smallest_lane(top), largest_lane(bottom)
+            if not (box[1] > -1.0 and box[3] > -1.0 and box[0] < width and box[2] < height):
                 continue
             span = 1
             if solid[row, column] == 2 and tolerances[2] > 0.0:
-                fine = widest_sag(vertices, stride, i, j, 2)
+                twos = sag(flat, plane, stride, k, 2)
+                fine = max(max(lane0(twos), lane2(twos)), max(lane4(twos), lane6(twos)))
                 if fine <= tolerances[2]:
                     span = 2
-                    middle = widest_sag(vertices, stride, i, j, 4)
+                    fours = sag(flat, plane, stride, k, 4)
+                    middle = max(lane0(fours), lane4(fours))
                     if middle + fine <= tolerances[4] and faces(vertices, stride, i, j):
                         span = 4
-                        if sag(vertices, stride, i, j, 8) + middle + fine <= tolerances[8]:
+                        if lane0(sag(flat, plane, stride, k, 8)) + middle + fine <= tolerances[8]:
                             span = 8
-            blocks[n, 0], blocks[n, 1], blocks[n, 2], blocks[n, 3] = i, j, span, solid[row, column] == 2
-            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3] = left, right, top, bottom
+            blocks[n, 0], blocks[n, 1], blocks[n, 2] = i, j, span
+            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3] = box
             n += 1
     return n
 
@@ -238,6 +269,73 @@ def whole_range(low, high, last):
 
 
 @njit(inline="always")
+def boxes_of(flat, plane, stride, k):
+    """Of the eight cells whose first vertices are the k-th and those after it: twice the area of the larger of the two
+    triangles, which is below 0 where one of them faces the camera; left, right, top and bottom."""
+    ax, ay, bx, by = (
+        eight_at(flat, k),
+        eight_at(flat, plane + k),
+        eight_at(flat, k + stride),
+        eight_at(flat, plane + k + stride),
+    )
+    k += 1
+    cx, cy, dx, dy = (
+        eight_at(flat, k),
+        eight_at(flat, plane + k),
+        eight_at(flat, k + stride),
+        eight_at(flat, plane + k + stride),
+    )
+    area = minus(product(minus(bx, ax), minus(cy, ay)), product(minus(by, ay), minus(cx, ax)))
+    area2 = minus(product(minus(cx, dx), minus(by, dy)), product(minus(cy, dy), minus(bx, dx)))
+    left, right = smaller(smaller(ax, bx), smaller(cx, dx)), larger(larger(ax, bx), larger(cx, dx))
+    upper, lower = smaller(smaller(ay, by), smaller(cy, dy)), larger(larger(ay, by), larger(cy, dy))
+    return smaller(area, area2), left, right, upper, lower
+
+
+@njit(inline="always")
+def holding_centres(low, high, end):
+    """A bit for each lane: whether there is a whole number from low to high, about, within 0 .. end - 1."""
+    zero, one = spread(np.float32(0.0)), spread(np.float32(1.0))
+    least = floors(plus(larger(low, zero), one, np.float32(0.9985)))
+    return bits_above(floors(plus(smaller(high, spread(np.float32(end - 1))), one, np.float32(1.0))), least)
+
+
+@njit(inline="always")
+def worth_drawing(flat, plane, stride, k, width, height):
+    """Which of eight cells, as in boxes_of, face the camera and have a pixel's centre in their box: a bit each."""
+    area, left, right, upper, lower = boxes_of(flat, plane, stride, k)
+    bits = bits_above(spread(np.float32(0.0)), area)
+    return bits & holding_centres(left, right, width) & holding_centres(upper, lower, height)
+
+
+@njit(inline="always")
+def worth_refining(flat, plane, stride, k, near, width, height):
+    """Which of them face the camera and may touch a pixel on a silhouette, by what `near`, as in find_silhouettes, says
+    of the pixel in their middle."""
+    area, left, right, upper, lower = boxes_of(flat, plane, stride, k)
+    half, one = np.float32(0.5), spread(np.float32(1.0))
+    x, y = (
+        floors(plus(plus(spread(half), left, half), right, half)),
+        floors(plus(plus(spread(half), upper, half), lower, half)),
+    )
+    zero, size = spread(np.float32(0.0)), larger(minus(right, left), minus(lower, upper))
+    x, y = (
+        smaller(larger(x, zero), spread(np.float32(width - 1))),
+        smaller(larger(y, zero), spread(np.float32(height - 1))),
+    )
+    wanted = where_above(
+        one, size, plus(one, one, half), where_above(spread(np.float32(3.0)), size, spread(half), minus(zero, one))
+    )
+    bits = bits_above(zero, area) & bits_above(bytes_at(near, plus(x, y, np.float32(width))), wanted)
+    grown = spread(half)
+    return (
+        bits
+        & holding_centres(minus(left, grown), plus(right, grown, np.float32(1.0)), width)
+        & holding_centres(minus(upper, grown), plus(lower, grown, np.float32(1.0)), height)
+    )
+
+
+@njit(inline="always")
 def weights_of(ax, ay, bx, by, cx, cy, area):
     """How the weights of b and c change per pixel to the right and down."""
     inverse = np.float32(1.0) / area
@@ -245,14 +343,37 @@ def weights_of(ax, ay, bx, by, cx, cy, area):
 
 
 @njit(inline="always")
+def halves_of(area, area2):
+    """Of a cell whose triangles have these areas: the two, the other's for one that faces away; up to which sum of the
+    weights of b and c a point is of the first triangle; and what that sum is below in the triangle that faces the
+    camera, if only one does."""
+    never = np.float32(1e30)
+    if area >= 0.0:
+        return area2, area2, -never, np.float32(1.0) - OUTSIDE
+    if area2 >= 0.0:
+        return area, area, never, np.float32(1.0) - OUTSIDE
+    return area, area2, np.float32(1.0), never
+
+
+@njit(inline="always")
+def found_in_cell(b, c, e, f, z, w, border, most, least_b, least_c):
+    """Depth of eight points in a cell, or NOTHING, and how far across and down it they lie. b, c and z: weights and
+    depth by the first triangle; f, e and w: by the second; the others as of halves_of, and the least weights."""
+    one, far, line, total = spread(np.float32(1.0)), spread(NOTHING), spread(border), plus(b, c, np.float32(1.0))
+    down, right = where_above(line, total, b, f), where_above(line, total, c, e)
+    depth = where_above(spread(most), plus(down, right, np.float32(1.0)), where_above(line, total, z, w), far)
+    depth = where_above(spread(least_b), down, far, where_above(spread(least_c), right, far, depth))
+    return depth, where_above(line, total, c, minus(one, f)), where_above(line, total, b, minus(one, e))
+
+
+@njit(inline="always")
 def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, height):
     """Nearest surface at the pixel centres in a cell of span x span, grown by `over` pixels; else as draw_blocks.
 
     A cell is two triangles, upper left (a, b, c) and lower right (d, c, b); the place is (wc, wb) from a, and as far
-    back from d. A triangle that faces away (area >= 0) is not drawn. Rows of a wide cell are drawn eight pixels at a
-    time. A few numbers beyond uv are read, and written as they were."""
-    far, size = spread(NOTHING), np.float32(span)
-    one, planes, never = np.float32(1.0), width * height, np.float32(1e30)
+    back from d. A triangle that faces away (area >= 0) is not drawn. Rows are drawn eight pixels at a time, however
+    few are wanted: no branch is as cheap. A few numbers beyond uv are read, and written as they were."""
+    size, planes = np.float32(span), width * height
     p, q = 4 * (i * stride + j), 4 * ((i + span) * stride + j)
     ax, ay, az = vertices[p], vertices[p + 1], vertices[p + 2]
     bx, by, bz = vertices[q], vertices[q + 1], vertices[q + 2]
@@ -267,13 +388,7 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
     area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
     if area >= 0.0 and area2 >= 0.0:
         return
-    border, most = one, never  # up to here the first triangle is taken; a weight of b and c in all
-    if area >= 0.0:
-        area, border = area2, -never
-        most = one - OUTSIDE
-    elif area2 >= 0.0:
-        area2, border = area, never
-        most = one - OUTSIDE
+    area, area2, border, most = halves_of(area, area2)
     b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, area)
     e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, area2)
     least_b = least_c = OUTSIDE
@@ -287,70 +402,49 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
         wb, wc, z = b_x * x + b_y * y, c_x * x + c_y * y, az + z_x * x + z_y * y
         x, y = np.float32(x0) - dx, np.float32(py) - dy
         we, wf, w = e_x * x + e_y * y, f_x * x + f_y * y, dz + w_x * x + w_y * y
-        if x1 - x0 >= WIDE:
-            for px in range(x0, x1 + 1, 8):
-                k, on = py * width + px, np.float32(px - x0)
-                b8 = plus(spread(wb + on * b_x), eight, b_x)
-                c8 = plus(spread(wc + on * c_x), eight, c_x)
-                e8 = plus(spread(we + on * e_x), eight, e_x)
-                f8 = plus(spread(wf + on * f_x), eight, f_x)
-                sum8, lit = plus(b8, c8, one), spread(border)
-                down8, right8 = where_above(lit, sum8, b8, f8), where_above(lit, sum8, c8, e8)
-                z8 = plus(spread(w + on * w_x), eight, w_x)
-                z8 = where_above(lit, sum8, plus(spread(z + on * z_x), eight, z_x), z8)
-                z8 = where_above(spread(most), plus(down8, right8, one), z8, far)
-                z8 = where_above(spread(least_b), down8, far, where_above(spread(least_c), right8, far, z8))
-                z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, far)
-                before = eight_at(depth, k)
-                put(depth, k, where_above(z8, before, z8, before))
-                u8 = where_above(lit, sum8, c8, minus(spread(one), f8))
-                v8 = where_above(lit, sum8, b8, minus(spread(one), e8))
-                u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
-                put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
-                k += planes
-                put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
-            continue
-        for k in range(py * width + x0, py * width + x1 + 1):
-            upper = wb + wc <= border
-            down, right = wb if upper else wf, wc if upper else we  # weights of b and c in the triangle
-            near = z if upper else w
-            if (down >= least_b) & (right >= least_c) & (down + right <= most) & (near > depth[k]):
-                depth[k] = near
-                uv[k] = np.float32(j) + size * (right if upper else one - wf)
-                uv[planes + k] = np.float32(i) + size * (down if upper else one - we)
-            wb += b_x
-            wc += c_x
-            z += z_x
-            we += e_x
-            wf += f_x
-            w += w_x
+        for px in range(x0, x1 + 1, 8):
+            k, on = py * width + px, np.float32(px - x0)
+            z8, u8, v8 = found_in_cell(
+                plus(spread(wb + on * b_x), eight, b_x), plus(spread(wc + on * c_x), eight, c_x),
+                plus(spread(we + on * e_x), eight, e_x), plus(spread(wf + on * f_x), eight, f_x),
+                plus(spread(z + on * z_x), eight, z_x), plus(spread(w + on * w_x), eight, w_x),
+                border, most, least_b, least_c,
+            )  # fmt: skip
+            z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, spread(NOTHING))
+            before = eight_at(depth, k)
+            put(depth, k, where_above(z8, before, z8, before))
+            u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
+            put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
+            k += planes
+            put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def draw_blocks(vertices, stride, cells, blocks, count, tolerances, ramp, depth, uv, width, height):
-    """Nearest surface at every pixel centre. cells (V - 1, V - 1) u1: not 0 where there is a surface. Cells of more
-    than one are grown by their tolerance, as in list_blocks, so that none opens beside a finer one. ramp (8,) f4: 0, 1,
-    2, ... In place: depth (h · w,) f4 from NOTHING, uv (2 · h · w,) f4 from NOTHING."""
-    vertices, depth, uv, ramp = pointer(vertices), pointer(depth), pointer(uv), pointer(ramp)
-    eight = eight_at(ramp, 0)
+def draw_blocks(vertices, flat, stride, present, blocks, count, tolerances, ramp, depth, uv, width, height):
+    """Nearest surface at every pixel centre. present (V - 1, (V - 1) / BLOCK) u1: for eight cells in a row a bit each,
+    set where there is a surface. Cells of more than one are grown by their tolerance, as in list_blocks, so that none
+    opens beside a finer one. ramp (8,) f4: 0, 1, 2, ... In place: depth (h · w,) f4 from NOTHING, uv (2 · h · w,) f4
+    from NOTHING."""
+    vertices, flat, depth, uv, ramp = pointer(vertices), pointer(flat), pointer(depth), pointer(uv), pointer(ramp)
+    eight, plane = eight_at(ramp, 0), stride * stride
     for n in range(count):
-        first, column, span, whole = blocks[n, 0], blocks[n, 1], blocks[n, 2], blocks[n, 3]
-        over = tolerances[span] if span > 1 else np.float32(0.0)
-        for i in range(first, first + BLOCK, span):
-            for j in range(column, column + BLOCK, span):
-                if whole != 0 or cells[i, j] != 0:
-                    draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, height)
+        first, column, span = blocks[n, 0], blocks[n, 1], blocks[n, 2]
+        if span > 1:
+            for i in range(first, first + BLOCK, span):
+                for j in range(column, column + BLOCK, span):
+                    draw_cell(vertices, stride, i, j, span, tolerances[span], eight, depth, uv, width, height)
+            continue
+        for i in range(first, first + BLOCK):
+            bits = worth_drawing(flat, plane, stride, i * stride + column, width, height)
+            bits &= np.int64(present[i, column // BLOCK])
+            while bits != 0:
+                j, bits = column + first_bit(bits), bits & (bits - 1)
+                draw_cell(vertices, stride, i, j, 1, np.float32(0.0), eight, depth, uv, width, height)
 
 
-@njit(cache=True, nogil=True)
-def find_silhouettes(uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels):
-    """Number the pixels where the surface ends or jumps by more than `jump` cells to a neighbour, and where a texture
-    may be on either side: whose `distance` (side · side,) u1, as in Pyramid, is not above `reach` texels. per_cell:
-    blocks of `distance` a cell. In place: slot (h · w,) i4, -1 elsewhere and from the room-th on; pixels (room,) i4:
-    where each is; tiles (ceil(h / 8) · ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels; near (h ·
-    w,) u1: 2 within a pixel of one, 1 within two; edge (h · w,) u1 is room. Returns their number."""
-    uv, distance, edge, slot, near = pointer(uv), pointer(distance), pointer(edge), pointer(slot), pointer(near)
-    tiles, pixels = pointer(tiles), pointer(pixels)
+@njit(inline="always")
+def mark_jumps(uv, width, height, jump, edge):
+    """In place: edge (h · w,) u1: 1 where u or v jumps by more than `jump` to a neighbour, else 0."""
     planes = width * height
     for py in range(height):
         at = py * width
@@ -370,120 +464,130 @@ def find_silhouettes(uv, width, height, jump, distance, side, reach, per_cell, r
             most = max(most, max(abs(uv[planes + k - 1] - v), abs(uv[planes + k + 1] - v)))
             most = max(most, max(abs(uv[planes + k + up] - v), abs(uv[planes + k + down] - v)))
             edge[k] = most > jump
+
+
+@njit(inline="always")
+def grow(flags, width, height, room, near):
+    """In place: near (h · w,) u1: 2 within a pixel of one of flags (h · w,) u1, 1 within two, else 0. Where a row ends
+    its pixels count as beside those that the next begins with. room (2 · h · w + 16,) u1."""
+    planes = width * height
+    by_one, by_two = 4, planes + 10  # whether one is so many rows up or down, or fewer
+    for k in range(4):
+        room[k] = room[planes + 4 + k] = room[2 * planes + 10 + k] = 0
+    for py in range(height):
+        at = py * width
+        up, down = max(py - 1, 0) * width - at, min(py + 1, height - 1) * width - at
+        up2, down2 = max(py - 2, 0) * width - at, min(py + 2, height - 1) * width - at
+        for k in range(at, at + width):
+            one = flags[k] | flags[k + up] | flags[k + down]
+            room[by_one + k], room[by_two + k] = one, one | flags[k + up2] | flags[k + down2]
+    for k in range(planes):
+        one = room[by_one + k - 1] | room[by_one + k] | room[by_one + k + 1]
+        two = room[by_two + k - 2] | room[by_two + k - 1] | room[by_two + k] | room[by_two + k + 1]
+        near[k] = one + (two | room[by_two + k + 2])
+
+
+@njit(cache=True, nogil=True)
+def find_silhouettes(
+    uv, width, height, jump, distance, side, reach, per_cell, room, edge, work, slot, near, tiles, pixels
+):  # fmt: skip
+    """Number the pixels where the surface ends or jumps by more than `jump` cells to a neighbour, and where a texture
+    may be on either side: whose `distance` (side · side,) u1, as in Pyramid, is not above `reach` texels. per_cell:
+    blocks of `distance` a cell. In place: slot (h · w,) i4, PLAIN or EMPTY elsewhere and from the room-th on; pixels
+    (room,) i4: where each is; tiles (ceil(h / 8) · ceil(w / 8),) u1: 1 where one is in or next to these 8 x 8 pixels;
+    near (h · w,) u1 as `grow` makes it of them; edge (h · w,), work (2 · h · w + 16,) u1 are room. Returns their
+    number."""
+    uv, distance, edge, work, slot = pointer(uv), pointer(distance), pointer(edge), pointer(work), pointer(slot)
+    near, tiles, pixels = pointer(near), pointer(tiles), pointer(pixels)
+    planes = width * height
+    for k in range(planes):
+        u, v = uv[k], uv[planes + k]
+        slot[k], edge[k] = EMPTY, 0
+        if u > NOTHING and distance[int(v * per_cell) * side + int(u * per_cell)] <= reach:
+            slot[k], edge[k] = PLAIN, 1
+    grow(edge, width, height, work, near)
+    mark_jumps(uv, width, height, jump, edge)
     across, down8 = (width + 7) // 8, (height + 7) // 8
     for k in range(across * down8):
         tiles[k] = 0
     count = 0
-    for k in range(planes):
-        slot[k] = -1
-    for k in range(planes):
-        near[k] = 0
     for py in range(height):
         for k in range(py * width, py * width + width):
             if edge[k] == 0:
                 continue
-            px = k - py * width
-            wanted = False
-            for ny in range(max(py - 1, 0), min(py + 2, height)):
-                for nk in range(ny * width + max(px - 1, 0), ny * width + min(px + 2, width)):
-                    u, v = uv[nk], uv[planes + nk]
-                    if u > NOTHING and distance[int(v * per_cell) * side + int(u * per_cell)] <= reach:
-                        wanted = True
-            if not wanted:
+            edge[k] = 0
+            if near[k] < 2:
                 continue
             if count < room:
-                slot[k] = count
+                slot[k], edge[k] = count, 1
                 pixels[count] = k
-                for ty in range(max(py - 3, 0) // 8, min((py + 3) // 8 + 1, down8)):
-                    for tx in range(max(px - 3, 0) // 8, min((px + 3) // 8 + 1, across)):
+                px = k - py * width
+                for ty in range(max(py - 3, 0) >> 3, min(((py + 3) >> 3) + 1, down8)):
+                    for tx in range(max(px - 3, 0) >> 3, min(((px + 3) >> 3) + 1, across)):
                         tiles[ty * across + tx] = 1
-                for ny in range(max(py - 2, 0), min(py + 3, height)):
-                    for nk in range(ny * width + max(px - 2, 0), ny * width + min(px + 3, width)):
-                        near[nk] = max(near[nk], 1)
-                for ny in range(max(py - 1, 0), min(py + 2, height)):
-                    for nk in range(ny * width + max(px - 1, 0), ny * width + min(px + 2, width)):
-                        near[nk] = 2
             count += 1
+    grow(edge, width, height, work, near)
     return count
 
 
 @njit(inline="always")
-def refine_half(ax, ay, az, bz, cz, b_x, b_y, c_x, c_y, px, py, u, v, size, texels, samples, to):
-    """The samples of one pixel against one triangle; the place is (u + size wc, v + size wb)."""
-    half, one = np.float32(0.5), np.float32(1.0)
-    x, y = np.float32(px) - ax, np.float32(py) - ay
-    wb, wc = b_x * x + b_y * y, c_x * x + c_y * y
-    reach_b, reach_c = half * (abs(b_x) + abs(b_y)), half * (abs(c_x) + abs(c_y))  # most a weight gains in a pixel
-    if min(wb + reach_b, wc + reach_c) < OUTSIDE or wb + wc - half * (abs(b_x + c_x) + abs(b_y + c_y)) > one - OUTSIDE:
-        return
-    right, down = eight_at(samples, 0), eight_at(samples, SAMPLES)
-    b, c = plus(plus(spread(wb), right, b_x), down, b_y), plus(plus(spread(wc), right, c_x), down, c_y)
-    a = minus(minus(spread(one), b), c)
-    z = plus(plus(spread(az), b, bz - az), c, cz - az)
-    least, far = spread(OUTSIDE), spread(NOTHING)
-    z = where_above(a, least, where_above(b, least, where_above(c, least, z, far), far), far)
-    before = eight_at(samples, to)
-    put(samples, to, where_above(z, before, z, before))
-    to += SAMPLES
-    put(samples, to, where_above(z, before, plus(spread(u), c, size), eight_at(samples, to)))
-    to += SAMPLES
-    put(samples, to, where_above(z, before, plus(spread(v), b, size), eight_at(samples, to)))
-    to += SAMPLES
-    put(samples, to, where_above(z, before, spread(texels), eight_at(samples, to)))
-
-
-@njit(inline="always")
-def refine_cell(vertices, stride, i, j, slot, near, width, height, samples):
-    """A finest cell, for the samples of the silhouette pixels that it may touch."""
+def refine_cell(vertices, stride, i, j, slot, width, height, samples):
+    """As draw_cell with a finest cell, for the samples of the silhouette pixels that it may touch."""
     one, half = np.float32(1.0), np.float32(0.5)
     p, q = 4 * (i * stride + j), 4 * ((i + 1) * stride + j)
     ax, ay, bx, by = vertices[p], vertices[p + 1], vertices[q], vertices[q + 1]
     cx, cy, dx, dy = vertices[p + 4], vertices[p + 5], vertices[q + 4], vertices[q + 5]
     left, right = min(min(ax, bx), min(cx, dx)), max(max(ax, bx), max(cx, dx))
     upper, lower = min(min(ay, by), min(cy, dy)), max(max(ay, by), max(cy, dy))
-    across = max(right - left, lower - upper)
-    if across < np.float32(3.0):  # a small cell far from any
-        mx, my = int((left + right) * half + half), int((upper + lower) * half + half)
-        at = min(max(my, 0), height - 1) * width + min(max(mx, 0), width - 1)
-        if near[at] < (2 if across < one else 1):
-            return
-    area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
-    if area >= 0.0 and area2 >= 0.0:
-        return
     x0, x1 = whole_range(left - half, right + half, width - 1)
     y0, y1 = whole_range(upper - half, lower + half, height - 1)
-    most = -1
+    number = -1
     for py in range(y0, y1 + 1):
         for px in range(x0, x1 + 1):
-            most = max(most, slot[py * width + px])
-    if most < 0:
+            number = max(number, slot[py * width + px])
+    if number < 0:
         return
     az, bz, cz, dz = vertices[p + 2], vertices[q + 2], vertices[p + 6], vertices[q + 6]
-    b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, min(area, np.float32(-1e-9)))
-    e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, min(area2, np.float32(-1e-9)))
-    u, v = np.float32(j), np.float32(i)
-    texels = one / math.sqrt(max(max(-area, -area2), np.float32(1e-9)))
+    area, area2 = twice_area(ax, ay, bx, by, cx, cy), twice_area(dx, dy, cx, cy, bx, by)
+    area, area2, border, most = halves_of(area, area2)
+    b_x, b_y, c_x, c_y = weights_of(ax, ay, bx, by, cx, cy, area)
+    e_x, e_y, f_x, f_y = weights_of(dx, dy, cx, cy, bx, by, area2)
+    texels = spread(one / math.sqrt(max(max(-area, -area2), np.float32(1e-9))))
+    right8, down8 = eight_at(samples, 0), eight_at(samples, SAMPLES)
     for py in range(y0, y1 + 1):
         for px in range(x0, x1 + 1):
             k = slot[py * width + px]
             if k < 0:
                 continue
+            x, y = np.float32(px) - ax, np.float32(py) - ay
+            b8 = plus(plus(spread(b_x * x + b_y * y), right8, b_x), down8, b_y)
+            c8 = plus(plus(spread(c_x * x + c_y * y), right8, c_x), down8, c_y)
+            x, y = np.float32(px) - dx, np.float32(py) - dy
+            e8 = plus(plus(spread(e_x * x + e_y * y), right8, e_x), down8, e_y)
+            f8 = plus(plus(spread(f_x * x + f_y * y), right8, f_x), down8, f_y)
+            z8 = plus(plus(spread(az), b8, bz - az), c8, cz - az)
+            w8 = plus(plus(spread(dz), e8, cz - dz), f8, bz - dz)
+            z8, u8, v8 = found_in_cell(b8, c8, e8, f8, z8, w8, border, most, OUTSIDE, OUTSIDE)
             to = (k + 1) * (4 * SAMPLES)
-            if area < 0.0:
-                refine_half(ax, ay, az, bz, cz, b_x, b_y, c_x, c_y, px, py, u, v, one, texels, samples, to)
-            if area2 < 0.0:
-                refine_half(
-                    dx, dy, dz, cz, bz, e_x, e_y, f_x, f_y, px, py, u + one, v + one, -one, texels, samples, to,
-                )  # fmt: skip
+            before = eight_at(samples, to)
+            put(samples, to, where_above(z8, before, z8, before))
+            to += SAMPLES
+            put(samples, to, where_above(z8, before, plus(u8, spread(one), np.float32(j)), eight_at(samples, to)))
+            to += SAMPLES
+            put(samples, to, where_above(z8, before, plus(v8, spread(one), np.float32(i)), eight_at(samples, to)))
+            to += SAMPLES
+            put(samples, to, where_above(z8, before, texels, eight_at(samples, to)))
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, slot, near, tiles, width, height, count,
-                       samples):  # fmt: skip
+def refine_silhouettes(
+    vertices, flat, stride, present, blocks, boxes, listed, offsets, slot, near, tiles, width, height, count, samples
+):  # fmt: skip
     """As draw_blocks with the finest cells, for SAMPLES samples of the `count` pixels numbered in slot. offsets (2 ·
     SAMPLES,) f4: x, then y, of the samples from the pixel's centre. In place: samples (4 · SAMPLES · (n + 1),) f4: the
     offsets and nothing, then for each pixel depth, u, v and size of each sample; size: cells across the pixel."""
-    vertices, slot, near, tiles = pointer(vertices), pointer(slot), pointer(near), pointer(tiles)
+    vertices, flat, slot, near = pointer(vertices), pointer(flat), pointer(slot), pointer(near)
+    tiles, plane = pointer(tiles), stride * stride
     offsets, samples = pointer(offsets), pointer(samples)
     each = 4 * SAMPLES
     for s in range(2 * SAMPLES):
@@ -504,17 +608,19 @@ def refine_silhouettes(vertices, stride, cells, blocks, boxes, listed, offsets, 
                 found |= tiles[ty * across + tx]
         if found == 0:
             continue
-        first, column, whole = blocks[n, 0], blocks[n, 1], blocks[n, 3]
+        first, column = blocks[n, 0], blocks[n, 1]
         for i in range(first, first + BLOCK):
-            for j in range(column, column + BLOCK):
-                if whole != 0 or cells[i, j] != 0:
-                    refine_cell(vertices, stride, i, j, slot, near, width, height, samples)
+            bits = worth_refining(flat, plane, stride, i * stride + column, near, width, height)
+            bits &= np.int64(present[i, column // BLOCK])
+            while bits != 0:
+                j, bits = column + first_bit(bits), bits & (bits - 1)
+                refine_cell(vertices, stride, i, j, slot, width, height, samples)
 
 
 @njit(cache=True, nogil=True)
 def find_surface(
-    positions, side, step, frame, columns, cells, solid, lifted, reach, raised, extent, along, grid, length, full,
-    first, last, line, vertices, blocks, boxes, tolerances, ramp, depth, uv, width, height
+    positions, side, step, frame, columns, present, solid, lifted, reach, raised, extent, along, grid, length, full,
+    first, last, line, vertices, flat, blocks, boxes, tolerances, ramp, depth, uv, width, height
 ):  # fmt: skip
     """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
     Returns the number of blocks listed."""
@@ -522,28 +628,42 @@ def find_surface(
     uv[:] = NOTHING
     stride = side // step + 1
     survey(positions, side, step, frame, solid, reach, width, height, first, last)
-    place_vertices(positions, side, step, columns, first, last, vertices)
+    place_vertices(positions, side, step, columns, first, last, vertices, flat)
     if lifted:
         lift_vertices(
             step, raised, side, extent[0], extent[1], extent[2], extent[3], along, grid, length, full, first, last,
-            line, vertices,
+            line, vertices, flat,
         )  # fmt: skip
-    listed = list_blocks(vertices, stride, solid, first, last, tolerances, width, height, blocks, boxes)
-    draw_blocks(vertices, stride, cells, blocks, listed, tolerances, ramp, depth, uv, width, height)
+    listed = list_blocks(vertices, flat, stride, solid, first, last, tolerances, width, height, blocks, boxes)
+    draw_blocks(vertices, flat, stride, present, blocks, listed, tolerances, ramp, depth, uv, width, height)
     return listed
 
 
 @njit(cache=True, nogil=True)
 def see_silhouettes(
-    uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels, vertices, stride,
-    cells, blocks, boxes, listed, offsets, samples
+    uv, width, height, jump, distance, side, reach, per_cell, room, edge, work, slot, near, tiles, pixels, vertices,
+    flat, stride, present, blocks, boxes, listed, offsets, samples
 ):  # fmt: skip
     """Find and refine silhouettes, where there is room for them all. Returns their number."""
     count = find_silhouettes(
-        uv, width, height, jump, distance, side, reach, per_cell, room, edge, slot, near, tiles, pixels
+        uv, width, height, jump, distance, side, reach, per_cell, room, edge, work, slot, near, tiles, pixels
     )
     if count <= room:
         refine_silhouettes(
-            vertices, stride, cells, blocks, boxes, listed, offsets, slot, near, tiles, width, height, count, samples
+            vertices,
+            flat,
+            stride,
+            present,
+            blocks,
+            boxes,
+            listed,
+            offsets,
+            slot,
+            near,
+            tiles,
+            width,
+            height,
+            count,
+            samples,
         )
     return count

@@ -96,6 +96,23 @@ def eight_at(typing: Any, numbers: Any, index: Any) -> Any:
 
 
 @intrinsic
+def bytes_at(typing: Any, numbers: Any, places: Any) -> Any:
+    """The uint8 at each of eight places, which are whole numbers in float32, as float32."""
+    _check(numbers, types.uint8)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, lanes = ir.IntType(32), places.lanes
+        indices = builder.fptosi(arguments[1], ir.VectorType(whole, lanes))
+        found = ir.Constant(ir.VectorType(ir.IntType(8), lanes), ir.Undefined)
+        for k in range(lanes):
+            index = builder.sext(builder.extract_element(indices, whole(k)), ir.IntType(64))
+            found = builder.insert_element(found, builder.load(builder.gep(arguments[0], [index])), whole(k))
+        return builder.uitofp(found, _form(lanes))
+
+    return places(numbers, places), generate
+
+
+@intrinsic
 def put(typing: Any, numbers: Any, index: Any, vector: Any) -> Any:
     """Write a vector from the index-th number on."""
     _check(numbers, types.float32)
@@ -106,16 +123,6 @@ def put(typing: Any, numbers: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64, vector), generate
-
-
-@intrinsic
-def scaled(typing: Any, vector: Any, by: Any) -> Any:
-    """vector · by"""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fmul(arguments[0], _spread(builder, vector.lanes, arguments[1]), flags=FLAGS)
-
-    return vector(vector, types.float32), generate
 
 
 @intrinsic
@@ -174,15 +181,111 @@ def where_above(typing: Any, one: Any, other: Any, then: Any, otherwise: Any) ->
 
 
 @intrinsic
+def smaller(typing: Any, one: Any, other: Any) -> Any:
+    """Lane by lane the smaller."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+    return one(one, one), generate
+
+
+@intrinsic
+def larger(typing: Any, one: Any, other: Any) -> Any:
+    """Lane by lane the larger."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return one(one, one), generate
+
+
+@intrinsic
+def floors(typing: Any, vector: Any) -> Any:
+    """The largest whole number of each lane that is not above it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        form = _form(vector.lanes)
+        floor = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(form, [form]), f"llvm.floor.v{vector.lanes}f32"
+        )
+        return builder.call(floor, arguments)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def bits_above(typing: Any, one: Any, other: Any) -> Any:
+    """A number whose k-th bit is set where one > other in lane k."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        flags = builder.fcmp_ordered(">", *arguments)
+        return builder.zext(builder.bitcast(flags, ir.IntType(one.lanes)), ir.IntType(64))
+
+    return types.int64(one, one), generate
+
+
+@intrinsic
+def first_bit(typing: Any, number: Any) -> Any:
+    """The place of the lowest bit that is set; there must be one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
+
+
+def _fold(sign: str) -> Any:
+    @intrinsic
+    def fold(typing: Any, vector: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            (found,), lanes = arguments, vector.lanes
+            while lanes > 1:  # the upper half against the lower
+                lanes //= 2
+                undefined = ir.Constant(found.type, ir.Undefined)
+                halves = [
+                    builder.shuffle_vector(
+                        found, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(at, at + lanes)))
+                    )
+                    for at in (0, lanes)
+                ]
+                found = builder.select(builder.fcmp_ordered(sign, *halves), *halves)
+            return builder.extract_element(found, ir.IntType(32)(0))
+
+        return types.float32(vector), generate
+
+    return fold
+
+
+smallest_lane, largest_lane = _fold("<"), _fold(">")
+
+
+@intrinsic
 def half_octaves(typing: Any, number: Any) -> Any:
     """How many half octaves a positive float32 lies above 1: 0 from 1, 1 from 1.5, 2 from 2, 3 from 3, 4 from 4, ...;
     by its exponent and the first bit after the point."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        bits = builder.bitcast(arguments[0], ir.IntType(32))
-        return builder.sext(builder.sub(builder.ashr(bits, ir.IntType(32)(22)), ir.IntType(32)(254)), ir.IntType(64))
+        whole = ir.IntType(32)
+        return builder.sub(builder.ashr(builder.bitcast(arguments[0], whole), whole(22)), whole(254))
 
-    return types.int64(types.float32), generate
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def share_of_level(typing: Any, level: Any) -> Any:
+    """1, 3/4, 1/2, 3/8, 1/4, ... for the levels 0, 1, 2, 3, 4, ... as float32: made of bits, as a table cannot be read
+    for many levels at a time."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole = ir.IntType(32)
+        halvings = builder.ashr(arguments[0], whole(1))
+        odd = builder.and_(arguments[0], whole(1))
+        # of an odd level half as much again as of the next, whose exponent is one less
+        exponent = builder.shl(builder.sub(whole(127), builder.add(halvings, odd)), whole(23))
+        return builder.bitcast(builder.or_(exponent, builder.shl(odd, whole(22))), ir.FloatType())
+
+    return types.float32(types.int32), generate
 
 
 def _lane(number: int) -> Any:

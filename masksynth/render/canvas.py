@@ -90,12 +90,12 @@ class Canvas:
         self._slot = np.zeros(0, np.int32)  # (h * w,) number of a silhouette pixel, else -1
         self._pixels = _Pixels()
         self._depth = np.zeros(0, np.float32)
-        self._edge = self._near = self._tiles = np.zeros(0, np.uint8)
+        self._edge = self._work = self._near = self._tiles = np.zeros(0, np.uint8)
         self._row = np.zeros(0, np.float32)
         self._grid = Grid(1, 0, np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
-        self._vertices = np.zeros(0, np.float32)
+        self._vertices = self._flat = np.zeros(0, np.float32)
         self._line = np.zeros(64 * 4, np.float32)
-        self._blocks = np.zeros((BLOCKS_AT_MOST, 4), np.int64)
+        self._blocks = np.zeros((BLOCKS_AT_MOST, 3), np.int64)
         self._boxes = np.zeros((BLOCKS_AT_MOST, 4), np.float32)
         self._first, self._last = np.zeros((2, UV_SIZE // _surface_kernels.BLOCK), np.int64)
         self._columns = np.zeros(16, np.float32)
@@ -105,7 +105,8 @@ class Canvas:
         self._silhouettes = np.zeros(0, np.int32)
         self._texels_per_px = 1.0
         self._jump = np.float32(1.0)
-        self._lookups, self._at = np.zeros(0, np.float32), np.zeros(0, np.int32)
+        self._lookups = np.zeros(_shading_kernels.FIELDS * _shading_kernels.ROOM, np.float32)
+        self._places = np.zeros(_shading_kernels.FIELDS * _shading_kernels.ROOM, np.int32)
 
     def look(
         self,
@@ -147,23 +148,23 @@ class Canvas:
         for span in (2, 4, 8):
             self._tolerances[span] = tolerance_of(span * step * px_per_texel) if together else 0.0
         self._jump = np.float32((SILHOUETTE_JUMP * self._texels_per_px + 1.0) / step)
-        self._depth, self._uv, self._slot, self._edge, self._near, self._tiles, self._row = self._pixels.of(
+        self._depth, self._uv, self._slot, self._edge, self._work, self._near, self._tiles, self._row = self._pixels.of(
             height, width
         )
         if not width * height:
             return
-        if len(self._at) < SAMPLES * width:
-            self._lookups, self._at = np.zeros(4 * SAMPLES * width, np.float32), np.zeros(SAMPLES * width, np.int32)
         self._grid = grid = grid_of(position_map.validity, step)
         if len(self._vertices) < 4 * grid.stride**2:
             self._vertices = np.zeros(4 * grid.stride**2, np.float32)
+            self._flat = np.zeros(2 * grid.stride**2, np.float32)
         lifted = lift is not None
         lift = lift or _NO_LIFT
         listed = _surface_kernels.find_surface(
-            position_map.positions.reshape(-1), UV_SIZE, step, self._frame, self._columns, grid.cells, grid.solid,
+            position_map.positions.reshape(-1), UV_SIZE, step, self._frame, self._columns, grid.present, grid.solid,
             lifted, np.float32(lift.reach), lift.height.reshape(-1), lift.extent, lift.along.reshape(-1),
             len(lift.along), np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line,
-            self._vertices, self._blocks, self._boxes, self._tolerances, _RAMP, self._depth, self._uv, width, height,
+            self._vertices, self._flat, self._blocks, self._boxes, self._tolerances, _RAMP, self._depth, self._uv,
+            width, height,
         )  # fmt: skip
         count = self._see_silhouettes(texture, listed)
         if count > len(self._silhouettes):
@@ -176,9 +177,9 @@ class Canvas:
         return int(
             _surface_kernels.see_silhouettes(
                 self._uv, self.width, self.height, self._jump, distance, _shading_kernels.DISTANCE_SIDE, reach,
-                per_cell, len(self._silhouettes), self._edge, self._slot, self._near, self._tiles, self._silhouettes,
-                self._vertices, self._grid.stride, self._grid.cells, self._blocks, self._boxes, listed, _OFFSETS,
-                self._samples,
+                per_cell, len(self._silhouettes), self._edge, self._work, self._slot, self._near, self._tiles,
+                self._silhouettes, self._vertices, self._flat, self._grid.stride, self._grid.present, self._blocks,
+                self._boxes, listed, _OFFSETS, self._samples,
             )
         )  # fmt: skip
 
@@ -212,12 +213,11 @@ class Canvas:
         return layer
 
     def drawing(self, texture: Pyramid, light: npt.NDArray[np.float32]) -> tuple[Any, ...]:
-        """What `shade_row` wants, but for the row's number."""
+        """What `look_up` and `shade_span` want, but for the row and its columns."""
         return (
             self._uv, self._slot, self.width, self.height, self._vertices, self._grid.stride, self._grid.step,
-            self._jump, *self._distance(texture), self._samples, texture.texels,
-            texture.starts, texture.sides, light.reshape(-1), int(len(light) ** 0.5), self._lookups, self._at,
-            self._row,
+            self._jump, self._samples, texture.texels, texture.starts, texture.sides, light.reshape(-1),
+            int(len(light) ** 0.5), self._lookups, self._places, self._row,
         )  # fmt: skip
 
     def _distance(self, texture: Pyramid | None) -> tuple[npt.NDArray[np.uint8], int]:
@@ -251,16 +251,18 @@ class _Pixels:
         self._parts: tuple[npt.NDArray[Any], ...] = ()
 
     def of(self, height: int, width: int) -> tuple[npt.NDArray[Any], ...]:
-        """Depth (n,), uv (2 n,), slot (n,), edge (n,), near (n,), tiles of 8 x 8 and a row of eight channels."""
+        """Depth (n,), uv (2 n,), slot (n,), edge (n,), work (2 n + 16,), near (n,), tiles of 8 x 8 and a row of eight
+        channels."""
         if self._shape == (height, width):
             return self._parts
         n, tiles = height * width, ((height + 7) // 8) * ((width + 7) // 8)
-        starts = np.cumsum([0, n, 2 * n, n, (n + 3) // 4, (n + 3) // 4, (tiles + 3) // 4, 8 * width])
+        sizes = [n, 2 * n, n, n // 4 + 1, n // 2 + 5, n // 4 + 1, tiles // 4 + 1, 8 * width]
+        starts = np.cumsum([0, *sizes])
         if starts[-1] > len(self._flat):
             self._flat = np.zeros(starts[-1], np.float32)
-        depth, uv, slot, edge, near, tile, row = (self._flat[a:b] for a, b in pairwise(starts))
-        flags = (part.view(np.uint8) for part in (edge, near, tile))
-        bytes_of = (part[:k] for part, k in zip(flags, (n, n, tiles), strict=True))
+        depth, uv, slot, edge, work, near, tile, row = (self._flat[a:b] for a, b in pairwise(starts))
+        flags = (part.view(np.uint8) for part in (edge, work, near, tile))
+        bytes_of = (part[:k] for part, k in zip(flags, (n, 2 * n + 16, n, tiles), strict=True))
         self._shape, self._parts = (height, width), (depth, uv, slot.view(np.int32), *bytes_of, row)
         return self._parts
 
@@ -277,7 +279,8 @@ class Grid:
 
     step: int
     stride: int  # vertices in a row
-    cells: npt.NDArray[np.uint8]  # (stride - 1, stride - 1) which have a surface in any of their texels
+    present: npt.NDArray[np.uint8]  # (stride - 1, (stride - 1) / 8) a bit each, the lowest first: which cells have a
+    # surface in any of their texels
     solid: npt.NDArray[np.uint8]  # (B, B) 0 where no cell of a block has, 2 where all have, else 1
 
 
@@ -299,8 +302,8 @@ def grid_of(validity: npt.NDArray[np.uint8], step: int) -> Grid:
 
 @lru_cache(maxsize=32)
 def _grid(validity: bytes, step: int) -> Grid:
-    present = np.frombuffer(validity, np.uint8).reshape(UV_SIZE, UV_SIZE) > 0
-    sums = np.pad(present.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    valid = np.frombuffer(validity, np.uint8).reshape(UV_SIZE, UV_SIZE) > 0
+    sums = np.pad(valid.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     low = np.arange(0, UV_SIZE, step)
     high = np.minimum(low + step + 1, UV_SIZE)
     count = sums[np.ix_(high, high)] - sums[np.ix_(low, high)] - sums[np.ix_(high, low)] + sums[np.ix_(low, low)]
@@ -308,7 +311,8 @@ def _grid(validity: bytes, step: int) -> Grid:
     side = len(cells) // _surface_kernels.BLOCK
     blocks = cells.reshape(side, _surface_kernels.BLOCK, side, _surface_kernels.BLOCK)
     solid = blocks.any(axis=(1, 3)).astype(np.uint8) + blocks.all(axis=(1, 3))
-    return Grid(step, len(cells) + 1, cells, np.ascontiguousarray(solid))
+    present = np.packbits(cells, axis=1, bitorder="little")
+    return Grid(step, len(cells) + 1, present, np.ascontiguousarray(solid))
 
 
 def tolerance_of(cell_px: float) -> float:
