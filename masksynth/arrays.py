@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -120,24 +120,51 @@ class Pose:
         return Pose(yaw=yaw, pitch=math.atan2(r21, r22), roll=math.atan2(r10, r00))
 
 
-@dataclass(frozen=True)
+@cache
+def sampled_rows(step: int) -> npt.NDArray[np.intp]:
+    """The rows, or columns, of the layout that `PositionMap.every` takes: all of them, or (256 / step + 1,)."""
+    return np.arange(UV_SIZE) if step == 1 else np.append(np.arange(0, UV_SIZE, step), UV_SIZE - 1)
+
+
 class PositionMap:
     """Where each texel of the UV layout lies in a photo (Feng et al., ECCV 2018, section 3.1).
 
     ``positions[v, u]`` is (x, y, z) in the photo frame. Texels that are ABSENT hold finite values continued from their
     neighbours, so that interpolation near the rim is harmless, but they are never drawn.
+
+    Parameters
+    ----------
+    positions : (256, 256, 3) float32
+    validity : (256, 256) uint8
+        Values of Validity; shared between the maps of one reconstructor.
+
+    Raises
+    ------
+    ShapeError
+        If either is not of that form.
     """
 
-    positions: npt.NDArray[np.float32]  # (256, 256, 3)
-    validity: npt.NDArray[np.uint8]  # (256, 256), values of Validity; shared between maps of one reconstructor
+    def __init__(self, positions: npt.NDArray[np.float32], validity: npt.NDArray[np.uint8]) -> None:
+        if positions.shape != (UV_SIZE, UV_SIZE, 3) or positions.dtype != np.float32:
+            raise ShapeError(f"a position map is (256, 256, 3) float32, got {positions.shape} {positions.dtype}")
+        if validity.shape != (UV_SIZE, UV_SIZE) or validity.dtype != np.uint8:
+            raise ShapeError(f"validity is (256, 256) uint8, got {validity.shape} {validity.dtype}")
+        self._positions, self.validity = np.ascontiguousarray(positions), validity
+        self._sampled: dict[int, npt.NDArray[np.float32]] = {}
 
-    def __post_init__(self) -> None:
-        if self.positions.shape != (UV_SIZE, UV_SIZE, 3) or self.positions.dtype != np.float32:
-            raise ShapeError(
-                f"a position map is (256, 256, 3) float32, got {self.positions.shape} {self.positions.dtype}"
-            )
-        if self.validity.shape != (UV_SIZE, UV_SIZE) or self.validity.dtype != np.uint8:
-            raise ShapeError(f"validity is (256, 256) uint8, got {self.validity.shape} {self.validity.dtype}")
+    @property
+    def positions(self) -> npt.NDArray[np.float32]:
+        """(256, 256, 3) float32."""
+        return self._positions
+
+    def every(self, step: int) -> npt.NDArray[np.float32]:
+        """Every `step`-th row and column, 1, 2 or 4, and the last: (R, R, 3) float32 of `sampled_rows`; kept."""
+        if step == 1:
+            return self.positions
+        if step not in self._sampled:
+            rows = sampled_rows(step)
+            self._sampled[step] = self.positions[np.ix_(rows, rows)]
+        return self._sampled[step]
 
     def moved(self, frame: Matrix) -> PositionMap:
         """The same surface in another frame.

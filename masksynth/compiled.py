@@ -27,7 +27,7 @@ CONFIG: Any = numba.config
 
 def kernel_files(package: Path) -> list[Path]:
     """All of `package` that numba compiles."""
-    return sorted([*package.rglob("_*kernels.py"), package / "render" / "_vectors.py"])
+    return sorted([*package.rglob("_*kernels.py"), package / "_vectors.py"])
 
 
 def kernel_folder(package: Path) -> Path | None:

@@ -78,7 +78,7 @@ def test_a_change_in_any_kernel_file_compiles_all_anew(tmp_path: Path) -> None:
     before = kept_in(tmp_path)
     assert before.is_relative_to(package / "__pycache__")
     assert kept_in(tmp_path) == before
-    with (package / "render" / "_vectors.py").open("a") as file:
+    with (package / "_vectors.py").open("a") as file:
         file.write("# changed\n")
     after = kept_in(tmp_path)
     assert after != before
@@ -113,10 +113,10 @@ def test_a_machine_that_never_compiled_is_told_apart(
 MACHINE_CODE = """
 import hashlib, re
 from numba import f4, f8, i8
-from masksynth.compose._kernels import light_beyond as kernel
+from masksynth.compose._light_kernels import light_beyond as kernel
 anew = type(kernel)(kernel.py_func, targetoptions=kernel.targetoptions)  # not from the cache
 plane, planes = f4[:, ::1], f4[:, :, ::1]
-anew.compile((planes, planes, plane, f8[:, ::1], f8[::1], i8, f8[::1], planes, planes, plane))
+anew.compile((planes, planes, plane, f8[:, ::1], f8[::1], i8, f4[::1], f4[::1], planes, planes, plane))
 code = next(iter(anew.inspect_asm().values()))
 print(hashlib.sha256(re.sub(r"_ZN\\w+|B\\d+v\\d+|[$]\\d{10,}", "", code).encode()).hexdigest())
 """

@@ -53,4 +53,4 @@ def _compile() -> None:
     photos: tuple[tuple[Photo8, Spectrum], ...] = ((rough[..., 0], "nir"), (rough, "vis"), (soft, "vis"))
     for pixels, spectrum in photos:
         for render in ("mask", "full"):
-            mask_crop(pixels, face, template, spectrum, ComposeConfig(render=render))
+            mask_crop(pixels, face, template, spectrum, ComposeConfig(render=render, relief=render == "mask"))

@@ -9,6 +9,7 @@ skin's reflectance, that is the light that falls on a mask.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import UV_SIZE, Matrix, Photo8, PositionMap, Spectrum
-from masksynth.compose import _kernels
+from masksynth.compose import _kernels, _light_kernels
 from masksynth.compose.colour import DECODE
 from masksynth.compose.mask import DRAPED_HEIGHT
+from masksynth.render.canvas import SAMPLED
 from masksynth.template.tent import tent
 
 GRID = 32  # light is kept for blocks of 8 x 8 texels
@@ -27,6 +29,7 @@ LEAST_PLACES = 24  # of GRID * GRID, where skin must be seen to say anything of 
 ROUNDS = 3
 TOLERANCE = 0.35  # a place off the fit by this share counts half
 RIDGE = np.array([0.0, 0.002, 0.002, 0.002, 0.02, 0.02, 0.02, 0.02, 0.02])  # order two only where the skin shows it
+LEAST_SHARE = 0.3  # of the largest weight, from which a place says how bright the bright side is
 HAIRLINE = 0.25  # weight of places that hair often covers
 TINT_CHANGE = (
     0.10  # how far light may be of another colour than the skin shows on the whole: beyond, a fit only guesses
@@ -38,7 +41,7 @@ DRAPED = (8, 29, 2, 30)  # first and end row, first and end column of the grid: 
 DRAPE_ROUNDS = 30
 TEXELS_PER_INTEROCULAR = 99.0
 
-SAMPLES = 16_384  # pixels that say where highlights are clipped
+SAMPLES = 32_768  # values, at most, that say where highlights are clipped
 CLIPPED = 0.004  # share of pixels at the brightest level, and more than in all of the eight below, that says they are
 STRAY_HIGHLIGHTS = 0.0002  # share of pixels that may be brighter: ringing, specks
 LEAST_WHITE = 128  # grey levels
@@ -49,7 +52,6 @@ _PLAIN_LIGHT = np.array([VIS_LIGHT] * 3 + [1, 1, 0, 0, 0], np.float32)
 SKIN_SPREAD, LIGHT_SPREAD = 0.55, 0.22  # standard deviations of their logarithms
 BRIGHT_SIDE = 0.8  # quantile of the skin's luminance that stands for it
 GREYISH = np.array([0.25, 0.5, 0.25])  # luminance, as the kernels weigh it
-_GREYISH = GREYISH.astype(np.float32)
 VIS_TINT = (1.42, 0.94, 0.70)  # of skin's reflectance, luminance about 1, where that is VIS_SKIN
 DARKER_IS_REDDER = (-0.13, 0.0, 0.13)  # exponents of its luminance: melanin takes blue first
 TINT_TRUST = 0.5  # how much of a colour other than skin's is laid to the light; the rest is the person
@@ -84,63 +86,47 @@ class LightMeter:
         self._normals = np.zeros((*shape, 3), np.float32)
         self._work = np.zeros((*shape, 3), np.float32)
         self._seen = np.zeros((*shape, 3), np.float32)
-        self._weight = np.zeros(shape, np.float32)
-        self._rough = np.zeros(shape, np.float32)
-        self._matrix = np.zeros((9, 9))
-        self._right = np.zeros((9, 3))
-        self._basis = np.zeros(9)
-        self._coefficients = np.zeros((9, 3))
-        self._usual = np.zeros(3)
+        self._weight, self._rough = np.zeros((2, *shape), np.float32)
+        self._matrix, self._right = np.zeros((9, 9)), np.zeros((9, 3))
+        self._tones, self._lanes = np.zeros(9, np.float32), np.zeros(8, np.float32)
+        self._fields = np.zeros(_light_kernels.FIELDS * _light_kernels.PLACES, np.float32)
+        self._fit, self._mean = np.zeros((9, 3)), np.zeros(3)
+        self._coefficients, self._usual = np.zeros((9, 3), np.float32), np.zeros(3, np.float32)  # of the same
+        self._values = np.zeros(GRID * GRID, np.float32)
         self._ratio, self._ratio_work = np.zeros((2, *shape, 2), np.float32)
         self._beyond = np.zeros(shape, np.float32)
         self._light = Light(np.zeros((GRID * GRID, 8), np.float32), 0.0, False)
-        self._reflectance = np.ones(3)
         self._inverse = np.ones(3, np.float32)
         self._active = False  # the light comes from beside the camera
 
     def face(
         self, pixels: Photo8, position_map: PositionMap, spectrum: Spectrum, frame: Matrix, texel_px: float
     ) -> None:
-        """Look at the skin of a face.
+        """Look at the skin of a face. How noisy it is says the median of the 3 x 3 noise stencil over it (Immerkær,
+        "Fast Noise Variance Estimation", CVIU 1996).
 
         pixels (H, W[, 3]) uint8, the picture that `frame` (2, 3) leads to from the position map's; texel_px: pixels of
         it per texel.
         """
         scale = float(abs(frame[0, 0] * frame[1, 1] - frame[0, 1] * frame[1, 0])) ** 0.5
-        _kernels.gather_points(position_map.positions, CELL, frame.astype(np.float32), np.float32(scale), self.points)
-        _kernels.surface_normals(self.points, SKIN_BLUR, self._work, self.skin_normals)
-        _kernels.surface_normals(self.points, BRIDGE_BLUR, self._work, self.bridge_normals)
-        self.along[..., :3] = self.draped_along[..., :3] = self.bridge_normals
-        _kernels.drape(
-            self.points, self.along, *DRAPED, DRAPE_ROUNDS, usual_drape(),
-            np.float32(texel_px * TEXELS_PER_INTEROCULAR), self._pulls, self._line, self._drape, self._more,
-        )  # fmt: skip
-        self.draped_along[..., 3] = self._more
         planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
         spacing = max(1, round(texel_px * CELL / 4))
-        count = _kernels.observe_skin(
-            planes, DECODE, self.points, self.skin_normals, skin_places(), 1, spacing,
-            self._seen, self._weight, self._rough,
+        count, bright, rough = _light_kernels.study_face(
+            position_map.every(SAMPLED), CELL // 2 // SAMPLED, CELL // SAMPLED, frame.astype(np.float32),
+            np.float32(scale), SKIN_BLUR, BRIDGE_BLUR, self.points, self.skin_normals, self.bridge_normals, self.along,
+            self.draped_along, DRAPED, DRAPE_ROUNDS, usual_drape(), np.float32(texel_px * TEXELS_PER_INTEROCULAR),
+            self._pulls, self._line, self._drape, self._more, self._work, planes, DECODE, skin_places(), spacing,
+            self._seen, self._weight, self._rough, LEAST_PLACES, ROUNDS, RIDGE, TOLERANCE, self._matrix, self._right,
+            self._tones, self._lanes, self._fields, self._fit, self._mean, np.float32(LEAST_SHARE), BRIGHT_SIDE,
+            self._values, BEYOND_BLUR, self._ratio_work, self._ratio, self._beyond,
         )  # fmt: skip
         self._light.known = count >= LEAST_PLACES
-        self._light.grain = self._noise()
+        self._light.grain = float(rough) / 0.6745
         if not self._light.known:
             return
-        _kernels.fit_light(
-            self.skin_normals, self._seen, self._weight, ROUNDS, RIDGE, TOLERANCE,
-            self._matrix, self._right, self._basis, self._coefficients,
-        )  # fmt: skip
-        weight, seen = self._weight.reshape(-1), self._seen.reshape(-1, 3)
         self._active = spectrum == "nir"
-        self._usual[:] = weight @ seen / max(float(weight.sum()), 1e-9)
-        counted = (seen @ _GREYISH)[weight > 0.3 * weight.max()]
-        bright = _quantile(counted, BRIGHT_SIDE) if len(counted) else 0.0
-        self._reflectance = skin_reflectance(self._usual, bright, spectrum)
-        self._inverse[:] = 1 / self._reflectance
-        _kernels.light_beyond(
-            self.skin_normals, self._seen, self._weight, self._coefficients, self._usual, BEYOND_BLUR, self._basis,
-            self._ratio_work, self._ratio, self._beyond,
-        )  # fmt: skip
+        self._coefficients[:], self._usual[:] = self._fit, self._mean
+        self._inverse[:] = 1 / skin_reflectance(self._mean, float(bright), spectrum)
 
     def on(
         self,
@@ -158,37 +144,24 @@ class LightMeter:
         if not light.known:
             light.values[:] = _PLAIN_LIGHT
             return light
-        normals, lifted, nearer = self.bridge_normals, self.points, 0.0
-        if height is not None:
-            _kernels.lift_points(
-                self.points, height, CELL // 2, CELL, self.draped_along if draped else self.along, np.float32(length),
-                DRAPED_HEIGHT, self._lifted,
-            )  # fmt: skip
-            _kernels.surface_normals(self._lifted, MASK_BLUR, self._work, self._normals)
-            normals, lifted = self._normals, self._lifted
-            if self._active:
-                nearer = 2 / (LAMP_AWAY * length)
         first_row, end_row, first_column, end_column = extent
-        _kernels.cast_light(
-            self.points, lifted, normals, self._coefficients.astype(np.float32), self._beyond,
-            self._usual.astype(np.float32),
-            np.float32(FLOOR), np.float32(TINT_CHANGE), self._inverse,
-            np.float32(nearer),
+        shown = (
             max(first_row // CELL - 2, 0), min(end_row // CELL + 3, GRID),
             max(first_column // CELL - 2, 0), min(end_column // CELL + 3, GRID), light.values,
         )  # fmt: skip
+        known = (
+            self._coefficients, self._beyond, self._usual, np.float32(FLOOR), np.float32(TINT_CHANGE), self._inverse,
+        )  # fmt: skip
+        if height is None:
+            none = np.float32(0.0)
+            _light_kernels.cast_light(self.points, self.points, self.bridge_normals, *known, none, *shown)
+            return light
+        _light_kernels.light_mask(
+            self.points, height, CELL // 2, CELL, self.draped_along if draped else self.along, np.float32(length),
+            DRAPED_HEIGHT, MASK_BLUR, self._work, self._lifted, self._normals, *known,
+            np.float32(2 / (LAMP_AWAY * length) if self._active else 0.0), *shown,
+        )  # fmt: skip
         return light
-
-    def _noise(self) -> float:
-        """Median of the 3 x 3 noise stencil over the skin (Immerkær, "Fast Noise Variance Estimation", CVIU 1996)."""
-        found = self._rough[self._rough >= 0]
-        return _quantile(found, 0.5) / 0.6745 if len(found) >= LEAST_PLACES else 0.0
-
-
-def _quantile(values: npt.NDArray[np.float32], share: float) -> float:
-    """The one of the values that is as large as that share of them."""
-    k = int(share * (len(values) - 1))
-    return float(np.partition(values, k)[k])
 
 
 def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Spectrum) -> npt.NDArray[np.float64]:
@@ -212,9 +185,9 @@ def skin_reflectance(mean: npt.NDArray[np.floating], bright: float, spectrum: Sp
 def clipped_at(pixels: Photo8) -> float:
     """The grey level at which the photo's highlights are clipped: its brightest, where many pixels are of it, else 255.
 
-    pixels (H, W[, 3]) uint8. Looked at is about every `SAMPLES`-th part of them.
+    pixels (H, W[, 3]) uint8. Looked at are `SAMPLES` of their values.
     """
-    step = max(1, int((pixels.shape[0] * pixels.shape[1] / SAMPLES) ** 0.5))
+    step = max(1, math.ceil((pixels.size / SAMPLES) ** 0.5))
     planes = pixels if pixels.ndim == 3 else pixels[:, :, None]
     counts = np.zeros(512, np.int64)
     return float(_kernels.clipped_level(planes, step, STRAY_HIGHLIGHTS, CLIPPED, LEAST_WHITE, counts))

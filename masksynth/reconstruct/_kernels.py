@@ -5,24 +5,32 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from masksynth._vectors import four_at, lane0, lane1, lane2, minus, plus, pointer
+
 FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def grid_from_mesh(first, columns, weights, mesh, offsets, turn, grid):
-    """The places of a sparse matrix by rows, first (P + 1,) and columns (N,) i4, weights (N,) f4, times mesh (M, 3) f4,
-    plus offsets (P, 3) f4 times turn (3, 3) f4. In place: grid (P, 3) f4."""
-    for p in range(len(grid)):
-        x = y = z = np.float32(0)
-        for k in range(first[p], first[p + 1]):
-            weight, m = weights[k], columns[k]
-            x += weight * mesh[m, 0]
-            y += weight * mesh[m, 1]
-            z += weight * mesh[m, 2]
-        a, b, c = offsets[p, 0], offsets[p, 1], offsets[p, 2]
-        grid[p, 0] = x + a * turn[0, 0] + b * turn[1, 0] + c * turn[2, 0]
-        grid[p, 1] = y + a * turn[0, 1] + b * turn[1, 1] + c * turn[2, 1]
-        grid[p, 2] = z + a * turn[0, 2] + b * turn[1, 2] + c * turn[2, 2]
+    """The places of a sparse matrix by rows, first (P + 1,) and columns (N,) i4, weights (N,) f4, times mesh (M, 4) f4,
+    plus offsets (P, 3) f4 times turn (3, 4) f4; of four numbers the last is nothing. In place: grid (P, 3) f4."""
+    places, one = len(grid), np.float32(1.0)
+    columns, weights, mesh = pointer(columns), pointer(weights), pointer(mesh)
+    offsets, turn = pointer(offsets), pointer(turn)
+    across, down, near = four_at(turn, 0), four_at(turn, 4), four_at(turn, 8)
+    nothing = minus(across, across)
+    for p in range(places):
+        k, end = first[p], first[p + 1]
+        place = plus(plus(nothing, across, offsets[3 * p]), down, offsets[3 * p + 1])
+        other = plus(nothing, near, offsets[3 * p + 2])
+        while k + 1 < end:  # two sums, so that neither waits for the other
+            place = plus(place, four_at(mesh, 4 * np.int64(columns[k])), weights[k])
+            other = plus(other, four_at(mesh, 4 * np.int64(columns[k + 1])), weights[k + 1])
+            k += 2
+        if k < end:
+            place = plus(place, four_at(mesh, 4 * np.int64(columns[k])), weights[k])
+        place = plus(place, other, one)
+        grid[p, 0], grid[p, 1], grid[p, 2] = lane0(place), lane1(place), lane2(place)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -45,3 +53,12 @@ def swap_axes(by_columns, by_rows):
             by_rows[i, s, 0] = by_columns[s, i, 0]
             by_rows[i, s, 1] = by_columns[s, i, 1]
             by_rows[i, s, 2] = by_columns[s, i, 2]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def between_places(grid, taps, weights, by_columns, by_rows, fine):
+    """Bicubic along both axes: grid (G, G · 3) f4 column by column, taps and weights (S, 4). Room: by_columns (S, G, 3)
+    and by_rows (G, S, 3) f4. In place: fine (S, S · 3) f4, row by row."""
+    refine(grid, taps, weights, by_columns.reshape(by_columns.shape[0], -1))
+    swap_axes(by_columns, by_rows)
+    refine(by_rows.reshape(by_rows.shape[0], -1), taps, weights, fine)

@@ -8,13 +8,13 @@ never change, that is one fixed matrix from the 468 points to the grid, cut off 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity
+from masksynth.arrays import UV_SIZE, Points3, PositionMap, Validity, sampled_rows
 from masksynth.errors import ShapeError
 from masksynth.reconstruct.generic import generic_mesh
 from masksynth.reconstruct.points68 import MESH_INDEX_68, points68
@@ -170,6 +170,46 @@ def _surface_at(
     return weights[:, :468] + weights[:, 468:] @ at_outline, weights[:, 468:] @ at_rim
 
 
+class MeshMap(PositionMap):
+    """The surface through Face Mesh's points; texels are made when they are asked for, and no more of them."""
+
+    def __init__(self, mesh: Points3, head: Similarity) -> None:
+        self.validity = validity()
+        self._mesh, self._head = mesh, head
+        self._made: dict[int, npt.NDArray[np.float32]] = {}
+
+    @property
+    def positions(self) -> npt.NDArray[np.float32]:
+        return self.every(1)
+
+    def every(self, step: int) -> npt.NDArray[np.float32]:
+        if step not in self._made:
+            from masksynth.reconstruct._kernels import between_places
+
+            operator, rows = _operator(), sampled_rows(step)
+            grid, taps, weights = self._grid, operator.taps[rows], operator.weights[rows]
+            count, side = len(rows), operator.side
+            made = np.zeros((count, count, 3), np.float32)
+            by_columns, by_rows = np.zeros((count, side, 3), np.float32), np.zeros((side, count, 3), np.float32)
+            between_places(grid.reshape(side, -1), taps, weights, by_columns, by_rows, made.reshape(count, -1))
+            self._made[step] = made
+        return self._made[step]
+
+    @cached_property
+    def _grid(self) -> npt.NDArray[np.float32]:
+        """(G · G, 3) the operator's coarse grid."""
+        import masksynth.compiled  # noqa: F401 - before the kernels
+        from masksynth.reconstruct._kernels import grid_from_mesh
+
+        operator = _operator()
+        mesh, turn = np.zeros((len(self._mesh), 4), np.float32), np.zeros((3, 4), np.float32)
+        mesh[:, :3], turn[:, :3] = self._mesh, self._head.scale * self._head.rotation.T
+        grid = np.zeros((operator.side**2, 3), np.float32)
+        sparse = operator.from_mesh
+        grid_from_mesh(sparse.indptr, sparse.indices, sparse.data, mesh, operator.offsets, turn, grid)
+        return grid
+
+
 def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> PositionMap:
     """The surface through the mesh, over the whole layout, the stretch included.
 
@@ -180,22 +220,8 @@ def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> P
     head : optional
         `head_of_mesh` of them, where it is known already.
     """
-    import masksynth.compiled  # noqa: F401 - before the kernels
-    from masksynth.reconstruct._kernels import grid_from_mesh, refine, swap_axes
-
     mesh = check_mesh_points(points)
-    operator = _operator()
-    head = head or head_of_mesh(mesh)
-    turn = np.ascontiguousarray(head.scale * head.rotation.T, np.float32)
-    sparse, side = operator.from_mesh, operator.side
-    grid = np.zeros((side * side, 3), np.float32)
-    grid_from_mesh(sparse.indptr, sparse.indices, sparse.data, mesh, operator.offsets, turn, grid)
-    by_columns, by_rows = np.zeros((UV_SIZE, side, 3), np.float32), np.zeros((side, UV_SIZE, 3), np.float32)
-    fine = np.zeros((UV_SIZE, UV_SIZE, 3), np.float32)
-    refine(grid.reshape(side, -1), operator.taps, operator.weights, by_columns.reshape(UV_SIZE, -1))
-    swap_axes(by_columns, by_rows)
-    refine(by_rows.reshape(side, -1), operator.taps, operator.weights, fine.reshape(UV_SIZE, -1))
-    return PositionMap(fine, validity())
+    return MeshMap(mesh, head or head_of_mesh(mesh))
 
 
 _Texels = tuple[npt.NDArray[np.intp], ...]  # rows, columns

@@ -13,8 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
-from masksynth.render._surface_kernels import FASTMATH, NOTHING, PLAIN, SAMPLES
-from masksynth.render._vectors import (
+from masksynth._vectors import (
     eight_at,
     four_at,
     half_octaves,
@@ -28,6 +27,7 @@ from masksynth.render._vectors import (
     share_of_level,
     spread,
 )
+from masksynth.render._surface_kernels import FASTMATH, NOTHING, PLAIN, SAMPLES
 
 DISTANCE_TEXELS, DISTANCE_SIDE = 4, 65  # kept for blocks of 4 x 4 texels, and one beyond the layout
 LEAST_FOOTPRINT = np.float32(0.2)  # of the jump that makes a silhouette: no lookup along a footprint is shorter

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from masksynth.render._vectors import (
+from masksynth._vectors import (
     bits_above,
     bytes_at,
     eight_at,
@@ -48,16 +48,18 @@ FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 
 @njit(cache=True, nogil=True)
-def bounds(positions, validity, first_row, end_row, first_column, end_column, step, frame):
-    """Least and largest x, least and largest y, in pixels of the frame, of every step-th texel of positions (S, S, 3)
-    f4 that is there, and of the last row and column. Least above largest where none is."""
+def bounds(positions, apart, validity, first_row, end_row, first_column, end_column, step, frame):
+    """Least and largest x, least and largest y, in pixels of the frame, of every step-th of positions (R, R, 3) f4 that
+    is there, and of the last row and column; in texels these are `apart`, rows and columns are counted in positions.
+    validity (S, S) u1. Least above largest where none is."""
     left = top = 1e30
     right = bottom = -1e30
+    last = validity.shape[0] - 1
     for i in range(first_row, end_row + step - 1, step):
         v = min(i, end_row - 1)
         for j in range(first_column, end_column + step - 1, step):
             u = min(j, end_column - 1)
-            if validity[v, u] == 0:
+            if validity[min(v * apart, last), min(u * apart, last)] == 0:
                 continue
             px, py = positions[v, u, 0], positions[v, u, 1]
             x = frame[0, 0] * px + frame[0, 1] * py + frame[0, 2]
@@ -67,13 +69,12 @@ def bounds(positions, validity, first_row, end_row, first_column, end_column, st
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def survey(positions, side, step, frame, solid, reach, width, height, first, last):
-    """Which blocks may show in a window. positions (side · side · 3,) f4; frame (2, 3) f4; solid (B, B) u1: 0 where a
-    block has no surface; reach: pixels that the surface may stand off. In place: first, last (B,) i8: columns of the
-    blocks of each row, first > last where there are none."""
+def survey(positions, rows, frame, solid, reach, width, height, first, last):
+    """Which blocks may show in a window. positions (rows · rows · 3,) f4, one a vertex; frame (2, 3) f4; solid (B, B)
+    u1: 0 where a block has no surface; reach: pixels that the surface may stand off. In place: first, last (B,) i8:
+    columns of the blocks of each row, first > last where there are none."""
     positions = pointer(positions)
     blocks = solid.shape[0]
-    texels = BLOCK * step
     for i in range(blocks):
         first[i], last[i] = blocks, -1
         for j in range(blocks):
@@ -82,9 +83,9 @@ def survey(positions, side, step, frame, solid, reach, width, height, first, las
             left = top = np.float32(1e30)
             right = bottom = np.float32(-1e30)
             for k in range(5):  # the corners and the middle
-                v = min(i * texels + (texels // 2 if k == 4 else (k // 2) * texels), side - 1)
-                u = min(j * texels + (texels // 2 if k == 4 else (k % 2) * texels), side - 1)
-                p = 3 * (v * side + u)
+                v = min(i * BLOCK + (BLOCK // 2 if k == 4 else (k // 2) * BLOCK), rows - 1)
+                u = min(j * BLOCK + (BLOCK // 2 if k == 4 else (k % 2) * BLOCK), rows - 1)
+                p = 3 * (v * rows + u)
                 x = frame[0, 0] * positions[p] + frame[0, 1] * positions[p + 1] + frame[0, 2]
                 y = frame[1, 0] * positions[p] + frame[1, 1] * positions[p + 1] + frame[1, 2]
                 left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
@@ -106,27 +107,25 @@ def columns_of(row, rows, first, last):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def place_vertices(positions, side, step, columns, first, last, vertices, flat):
-    """positions (side · side · 3,) f4; columns (16,) f4: what a unit of x, y, z and one adds to a vertex. In place:
-    vertices (V · V · 4,) and flat (2 · V · V,) f4 with V = side / step + 1, those of the blocks that `survey` found.
-    The last row and column lie beyond the layout, continued straight."""
+def place_vertices(positions, rows, side, step, columns, first, last, vertices, flat):
+    """positions (rows · rows · 3,) f4, one a vertex; columns (16,) f4: what a unit of x, y, z and one adds to a vertex.
+    In place: vertices (V · V · 4,) and flat (2 · V · V,) f4 with V = side / step + 1, those of the blocks that `survey`
+    found. The last row and column lie beyond the layout, continued straight."""
     positions, columns, vertices, flat = pointer(positions), pointer(columns), pointer(vertices), pointer(flat)
     first, last = pointer(first), pointer(last)
-    count = side // step + 1
+    count, end_row, inner_row = side // step + 1, rows - 1, rows - 2
     of_x, of_y, of_z, of_one = four_at(columns, 0), four_at(columns, 4), four_at(columns, 8), four_at(columns, 12)
-    one = np.float32(1.0)
+    beyond = np.float32(1.0) / np.float32(max(step - 1, 1))
     for i in range(count):
         begin, end = columns_of(i, count, first, last)
-        rows = 1 if i < count - 1 else 2
         for j in range(begin, end):
-            p = 3 * (min(i * step, side - 1) * side + min(j * step, side - 1))
+            p = 3 * (min(i, end_row) * rows + min(j, end_row))
             vertex = plus(plus(plus(of_one, of_x, positions[p]), of_y, positions[p + 1]), of_z, positions[p + 2])
-            if rows == 2 or j == count - 1:
-                v = i * step - (rows - 1) * (2 if step == 1 else step)
-                u = j * step - (0 if j < count - 1 else (2 if step == 1 else step))
-                p = 3 * (v * side + u)
+            if i == count - 1 or j == count - 1:
+                v, u = (inner_row if i == count - 1 else i), (inner_row if j == count - 1 else j)
+                p = 3 * (v * rows + u)
                 inner = plus(plus(plus(of_one, of_x, positions[p]), of_y, positions[p + 1]), of_z, positions[p + 2])
-                vertex = plus(vertex, minus(vertex, inner), one / np.float32(max(step - 1, 1)))
+                vertex = plus(vertex, minus(vertex, inner), beyond)
             k = i * count + j
             put(vertices, 4 * k, vertex)
             flat[k], flat[count * count + k] = lane0(vertex), lane1(vertex)
@@ -619,16 +618,16 @@ def refine_silhouettes(
 
 @njit(cache=True, nogil=True)
 def find_surface(
-    positions, side, step, frame, columns, present, solid, lifted, reach, raised, extent, along, grid, length, full,
-    first, last, line, vertices, flat, blocks, boxes, tolerances, ramp, depth, uv, width, height
+    positions, rows, side, step, frame, columns, present, solid, lifted, reach, raised, extent, along, grid, length,
+    full, first, last, line, vertices, flat, blocks, boxes, tolerances, ramp, depth, uv, width, height
 ):  # fmt: skip
     """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
     Returns the number of blocks listed."""
     depth[:] = NOTHING
     uv[:] = NOTHING
     stride = side // step + 1
-    survey(positions, side, step, frame, solid, reach, width, height, first, last)
-    place_vertices(positions, side, step, columns, first, last, vertices, flat)
+    survey(positions, rows, frame, solid, reach, width, height, first, last)
+    place_vertices(positions, rows, side, step, columns, first, last, vertices, flat)
     if lifted:
         lift_vertices(
             step, raised, side, extent[0], extent[1], extent[2], extent[3], along, grid, length, full, first, last,

@@ -28,6 +28,7 @@ SILHOUETTE_JUMP = (
 WINDOW_STEP = 4  # texels between those that bound a window
 REACH = (1.0, 2.0)  # texels, and pixels, from a pixel's centre that it may show something of
 
+SAMPLED = 2  # texels between those that windows and spacings are read from
 _EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
 
 
@@ -157,10 +158,10 @@ class Canvas:
         if len(self._vertices) < 4 * grid.stride**2:
             self._vertices = np.zeros(4 * grid.stride**2, np.float32)
             self._flat = np.zeros(2 * grid.stride**2, np.float32)
-        lifted = lift is not None
+        positions, lifted = position_map.every(step), lift is not None
         lift = lift or _NO_LIFT
         listed = _surface_kernels.find_surface(
-            position_map.positions.reshape(-1), UV_SIZE, step, self._frame, self._columns, grid.present, grid.solid,
+            positions.reshape(-1), len(positions), UV_SIZE, step, self._frame, self._columns, grid.present, grid.solid,
             lifted, np.float32(lift.reach), lift.height.reshape(-1), lift.extent, lift.along.reshape(-1),
             len(lift.along), np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line,
             self._vertices, self._flat, self._blocks, self._boxes, self._tolerances, _RAMP, self._depth, self._uv,
@@ -323,8 +324,13 @@ def tolerance_of(cell_px: float) -> float:
 
 def texel_spacing(position_map: PositionMap) -> float:
     """Pixels between neighbouring texels, about: the distance of the outer eye corners by their 99 texels."""
-    (a, b, c), (d, e, f) = (position_map.positions[at].tolist() for at in _EYE_CORNERS)
-    return float((d - a) ** 2 + (e - b) ** 2 + (f - c) ** 2) ** 0.5 / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
+    corners = []
+    positions = position_map.every(SAMPLED)
+    for v, u in _EYE_CORNERS:
+        i, j = v // SAMPLED, u // SAMPLED
+        near = positions[i : i + 2, j : j + 1 + u % SAMPLED].reshape(-1, 3).tolist()  # with the corner in their middle
+        corners.append([sum(values) / len(near) for values in zip(*near, strict=True)])
+    return math.dist(*corners) / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
 
 
 def window_of(
@@ -341,10 +347,12 @@ def window_of(
     """
     first_row, end_row, first_column, end_column = (0, UV_SIZE, 0, UV_SIZE) if extent is None else extent
     matrix = _IDENTITY if frame is None else np.asarray(frame, np.float64)
+    positions = position_map.every(SAMPLED)
+    rows = len(positions)
     left, right, top, bottom = _surface_kernels.bounds(
-        position_map.positions, position_map.validity,
-        max(first_row - 1, 0), min(end_row + 1, UV_SIZE), max(first_column - 1, 0), min(end_column + 1, UV_SIZE),
-        WINDOW_STEP, matrix,
+        positions, SAMPLED, position_map.validity,
+        max(first_row // SAMPLED - 1, 0), min(end_row // SAMPLED + 2, rows),
+        max(first_column // SAMPLED - 1, 0), min(end_column // SAMPLED + 2, rows), WINDOW_STEP // SAMPLED, matrix,
     )  # fmt: skip
     if left > right:
         return Window(0, 0, 0, 0)
