@@ -25,6 +25,7 @@ DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
 DEATHS_IDLE = 3  # so many workers that die with a part in hand, but not at a photo, end the run
 WAIT_S = 1.0  # between looks for parts that another run holds, and at workers that do not answer
 WORKER_MB = 500  # with Face Mesh, and some to spare
+FIRST_PHOTO_S = 120.0  # that a worker may take longer for its first photo: kernels are loaded then, or even compiled
 LONGEST_TICK_S = 5.0  # more than that between two looks, and it was this process that slept
 
 THREAD_VARIABLES = (
@@ -68,7 +69,8 @@ class Parts(Protocol):
 class Pool:
     """So many worker processes, dealt out to the devices where there are any; a dead one is replaced.
 
-    One that does not come back from a photo within `photo_limit` seconds is ended. A photo at which two workers died
+    One that does not come back from a photo within `photo_limit` seconds, and FIRST_PHOTO_S more for its first one, is
+    ended. A photo at which two workers died
     is skipped with the reason. The pool never touches a photo itself.
     """
 
@@ -136,8 +138,9 @@ class Pool:
         for worker in self._workers.values():
             for photo in worker.photos:
                 worker.photos[photo] += awake
-            if max(worker.photos.values(), default=0.0) > self._photo_limit:
-                worker.kill(f"no answer for {self._photo_limit:.0f} s")
+            limit = self._photo_limit + (0.0 if worker.warm else FIRST_PHOTO_S)
+            if max(worker.photos.values(), default=0.0) > limit:
+                worker.kill(f"no answer for {limit:g} s")
 
     def _busy(self) -> bool:
         return any(worker.part is not None for worker in self._workers.values())
@@ -173,6 +176,7 @@ class Pool:
             for number in message["over"]:
                 del worker.photos[number]
             if message["over"]:
+                worker.warm = True
                 worker.seen += len(message["over"])
                 advance(len(message["over"]))
             if "at" in message:
@@ -223,6 +227,7 @@ class _Worker:
         self.part: int | None = None
         self.photos: dict[int, float] = {}  # at work → seconds that it has been
         self.seen = 0  # photos of the present part that are done
+        self.warm = False  # it has done a photo, or is past it
         self._text = b""
         self._killed = ""
         self._log = log_folder / f"worker-{os.getpid()}-{time.monotonic_ns()}.log"

@@ -92,7 +92,8 @@ _OPTIONS = (
     click.option("--workers", type=click.IntRange(min=1), help="Processes; else one a core that may be used."),
     click.option(
         "--photo-limit", type=click.FloatRange(min=1), default=PHOTO_LIMIT_S, show_default=True, metavar="SECONDS",
-        help="A worker that does not come back from a photo for so long is ended, as if it had died there.",
+        help="A worker that does not come back from a photo for so long, and two minutes more for its first one, is "
+        "ended, as if it had died there.",
     ),
     click.option(
         "--max-skipped", type=click.FloatRange(0, 100), default=MAX_SKIPPED, show_default=True,
@@ -236,7 +237,7 @@ def _run(
     for line in summary_lines(plan, summary):
         click.echo(line)
     if summary.content is None:
-        return 0
+        return 3 if strict and _lost(out) else 0
     if not summary.content.complete:
         click.echo(
             f"masksynth: {out}: {_skipped_here(summary):,} of {counted(summary.photos, 'photo')} skipped, more than "
@@ -296,7 +297,8 @@ def command(template: tuple[str, ...], templates: str | None, no_shadow: bool, *
 def summary_lines(plan: Plan, summary: Summary) -> list[str]:
     """What a person wants to know at the end."""
     if summary.content is None:
-        there = f"{summary.out}: is there already, whole and of this plan. Nothing to do."
+        but = f", but for {counted(count, 'photo')} without a row" if (count := _lost(summary.out)) else ""
+        there = f"{summary.out}: is there already, whole and of this plan{but}. Nothing to do."
         return [there, f"next: {summary.next_line}"]
     content = summary.content
     size = summary.out.stat().st_size / 1e6
@@ -307,23 +309,32 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
         f"{size:,.0f} MB"
     ]
     if content.skipped:
-        lines.append(f"without a row: {_counted(summary.reasons())}; each with its reason in /skipped")
+        photos = counted(len(content.skipped), "photo")
+        lines.append(f"without a row: {photos}, each with its reason in /skipped ({_counted(summary.reasons())})")
         for name, parts in sorted(content.missing.items()):
             lost = [f"{part} {reasons.total():,} ({_counted(reasons)})" for part, reasons in parts.items() if reasons]
             if lost:
                 lines.append(f"  missing in {name}: {'; '.join(lost)}")
     rate = summary.done_here / max(summary.seconds, 1e-9)
-    lines.append(
-        f"{counted(summary.done_here, 'photo')} in {summary.seconds:.1f} s, {rate:.{0 if rate >= 10 else 1}f} photos/s"
-    )
-    return [*lines, f"next: {summary.next_line}"]
+    if summary.done_here:
+        done = counted(summary.done_here, "photo")
+        lines.append(f"{done} in {summary.seconds:.1f} s, {rate:.{0 if rate >= 10 else 1}f} photos/s")
+    return [*lines, f"next: {summary.next_line}"] if content.complete else lines
+
+
+def _lost(out: Path) -> int:
+    """Photos without a row in a file that is there."""
+    from masksynth.store import open_store
+
+    with open_store(out) as store:
+        return len(store.skipped)
 
 
 def _counted(reasons: Counter[str], most: int = 5) -> str:
     """The commonest reasons with their numbers of photos."""
-    shown = [f"{count:,} {reason}" for reason, count in reasons.most_common(most)]
+    shown = [f"{reason}: {count:,}" for reason, count in reasons.most_common(most)]
     rest = reasons.total() - sum(count for _, count in reasons.most_common(most))
-    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])
+    return "; ".join([*shown, *([f"others: {rest:,}"] if rest else [])])
 
 
 def _skipped_here(summary: Summary) -> int:
@@ -374,7 +385,7 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
         f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
     )
     seconds = each * len(plan.photos) / workers
-    how_long = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:,.0f} minutes"
+    how_long = counted(max(round(seconds), 1), "second") if seconds < 120 else counted(round(seconds / 60), "minute")
     tried = f"tried on some, of which {skipped:,} would be skipped" if skipped else "tried on some"
     click.echo(f"  about {how_long} with {counted(workers, 'worker')} ({1000 * each:.1f} ms a photo, {tried})")
 

@@ -85,7 +85,7 @@ class Progress:
         begun, done = self._first or (self._begun, self._earlier)
         if self._done == done:
             begun, done = self._begun, self._earlier
-        return (self._done - done) / max(time.monotonic() - begun, 1e-9)
+        return max(0.0, self._done - done) / max(time.monotonic() - begun, 1e-9)  # some may be to be done again
 
     def _end(self, finished: bool = True) -> None:
         if self._rich is not None:

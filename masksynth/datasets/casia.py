@@ -304,7 +304,8 @@ def _samples(
         notes.append(f"{len(absent)} of {counted(listed, 'listed photo')} not there: {shortened(absent)}.")
         elsewhere = 0 if index.other is None else sum(index.other.find(key) is not None for key in lacking)
         if index.other is not None and elsewhere:
-            notes.append(f"{elsewhere} of these are there for --variant {index.other.variant}.")
+            there = "is there" if elsewhere == 1 else "are there"
+            notes.append(f"{elsewhere} of these {there} for --variant {index.other.variant}.")
     if loose:
         notes.append(f"{counted(loose, 'photo')} in no list, without a period (s1 to s4) in the name, left out.")
     return samples

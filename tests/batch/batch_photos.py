@@ -26,7 +26,9 @@ class SmallWalk:
         threads: int = 1,
         device: str = "",
         log: str = "",
+        loading: float = 0.0,
     ) -> None:
+        self._loading = loading  # seconds that a process takes longer for its first photo
         self.threads = threads
         if log:
             (Path(log) / f"{device}-{os.getpid()}").touch()
@@ -35,6 +37,8 @@ class SmallWalk:
 
     def __call__(self, photo: PlannedPhoto) -> list[Row]:
         begun = time.perf_counter()
+        time.sleep(self._loading)
+        self._loading = 0.0
         name = Path(photo.path).stem
         nir_p0 = photo.path.startswith("nir/p0/")
         if nir_p0 and (name == "kills" or (name == "first" and self._first(name))):

@@ -26,10 +26,11 @@ def small_walk(monkeypatch: pytest.MonkeyPatch) -> str:
 def run(tmp_path: Path, small_walk: str) -> Callable[..., Summary]:
     """run(plan, out, ...) with that function."""
 
-    def start(plan: Plan, out: Path, *, pause: float = 0.0, **options: Any) -> Summary:
+    def start(plan: Plan, out: Path, *, pause: float = 0.0, loading: float = 0.0, **options: Any) -> Summary:
         once = tmp_path / "once"
         once.mkdir(exist_ok=True)
         arguments = {"root": str(plan.root), "side": plan.config.side, "pause": pause, "once": str(once)}
+        arguments["loading"] = loading
         return run_plan(plan, out, function=small_walk, arguments=arguments, **options)
 
     return start

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from batch_cases import plan_of
 
-from masksynth.batch import Summary
+from masksynth.batch import Summary, pool
 from masksynth.batch.folder import parts_folder
 from masksynth.errors import BatchError, OutputError
 from masksynth.store import unlike_datasets
@@ -195,13 +195,21 @@ def test_a_thousand_damaged_files_lose_no_row_and_end_no_worker(tmp_path: Path) 
     assert "unforeseen" not in reasons
 
 
-def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, run: Run) -> None:
+def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopped process answers nobody, whatever it is at; the photo that stops two of them is skipped."""
+    monkeypatch.setattr(pool, "FIRST_PHOTO_S", 0.0)
     plan = plan_of(tmp_path / "data", [*NAMES, "stops", "stops-once"])
     summary = run(plan, tmp_path / "m.h5", workers=2, photo_limit=2.0, max_skipped=1.0)
     assert summary.content is not None
     reasons = {item.source: item.reason for item in summary.content.skipped}
     assert reasons == {"nir/p0/stops.png": "the process died at this photo 2 times (no answer for 2 s)"}
+
+
+def test_the_first_photo_of_a_worker_may_take_longer(tmp_path: Path, run: Run) -> None:
+    """It loads kernels then, or compiles them; all photos were skipped where that took longer than the limit."""
+    summary = run(plan_of(tmp_path / "data", NAMES), tmp_path / "m.h5", workers=2, photo_limit=1.0, loading=4.0)
+    assert summary.content is not None
+    assert not summary.content.skipped
 
 
 def test_a_photo_too_large_for_the_memory_is_skipped_with_a_reason_people_understand(tmp_path: Path, run: Run) -> None:

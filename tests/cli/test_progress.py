@@ -26,6 +26,19 @@ def test_a_log_gets_plain_lines_with_rate_and_end_time(monkeypatch: pytest.Monke
     assert "\x1b" not in stream.getvalue()
 
 
+def test_work_that_is_to_be_done_again_has_no_rate_below_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        progress.begin("photos", 20)
+        for steps in (5, -5):
+            clock[0] += 6
+            progress.advance(steps)
+        assert progress.rate == 0
+    assert "-" not in stream.getvalue()
+
+
 def test_short_work_says_nothing_in_a_log() -> None:
     stream = io.StringIO()
     with Progress(stream) as progress:

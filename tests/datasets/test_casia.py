@@ -152,7 +152,7 @@ def test_crops_are_taken_by_setting_and_where_there_is_nothing_else(tmp_path: Pa
     whole = open_dataset("casia", write_tree(tmp_path / "whole"), DatasetOptions(variant="cropped"))
     assert any("no cropped photos, only whole ones; these are used" in note for note in whole.notes)
     (raw / "s1/NIR/00001/001.bmp").unlink()
-    assert any("1 of these are there for --variant cropped" in note for note in opened(raw).notes)
+    assert any("1 of these is there for --variant cropped" in note for note in opened(raw).notes)
 
 
 @pytest.mark.parametrize("form", ["NIR/{0}_NIR_{1}", "NIR_{1}", "{0}_NIR_{1}"])
