@@ -397,11 +397,9 @@ def study_face(
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def cast_light(
-    points, lifted, normals, coefficients, beyond, usual, floor, tint, inverse, nearer, first_row, end_row,
-    first_column, end_column, light
+    points, lifted, normals, coefficients, beyond, usual, floor, tint, inverse, nearer, light
 ):  # fmt: skip
-    """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it (G, G),
-    in the rows and columns named.
+    """Light on a surface with `normals` (G, G, 3), from the fit and from what the skin near by shows beyond it (G, G).
 
     coefficients (9, 3) f4; usual (3,) f4: the mean colour that the skin shows; light is at least `floor` of it, and of
     its colour to a share of `tint`; inverse (3,) f4: it is multiplied by that, and
@@ -411,9 +409,9 @@ def cast_light(
     one, two, six, quarter, half = np.float32(1.0), np.float32(2.0), np.float32(6.0), np.float32(0.25), np.float32(0.5)
     least, three = np.float32(1e-4), np.float32(3.0)
     mean = quarter * usual[0] + half * usual[1] + quarter * usual[2]
-    for i in range(first_row, end_row):
+    for i in range(side):
         a, b = max(i - 1, 0), min(i + 1, side - 1)
-        for j in range(first_column, end_column):
+        for j in range(side):
             x, y, z = normals[i, j, 0], normals[i, j, 1], normals[i, j, 2]
             k = i * side + j
             lum = gx = gy = gz = np.float32(0.0)
@@ -456,12 +454,9 @@ def cast_light(
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def light_mask(
     points, height, first, step, along, length, full, blur, work, lifted, normals, coefficients, beyond, usual, floor,
-    tint, inverse, nearer, first_row, end_row, first_column, end_column, light
+    tint, inverse, nearer, light
 ):  # fmt: skip
     """Light on a mask of `height`, by lift_points, surface_normals and cast_light."""
     lift_points(points, height, first, step, along, length, full, lifted)
     surface_normals(lifted, blur, work, normals)
-    cast_light(
-        points, lifted, normals, coefficients, beyond, usual, floor, tint, inverse, nearer, first_row, end_row,
-        first_column, end_column, light,
-    )  # fmt: skip
+    cast_light(points, lifted, normals, coefficients, beyond, usual, floor, tint, inverse, nearer, light)

@@ -121,7 +121,7 @@ class Composer:
         height = mask.height if config.relief else None
         values, grain, white = FLAT_LIGHT, 0.0, 255.0
         if config.light:
-            light = self._meter.on(height, length, mask.draped, mask.pyramid.extent)
+            light = self._meter.on(height, length, mask.draped)
             values, grain = light.values, light.grain if config.grain else 0.0
             white = self._white
         lift = None

@@ -133,10 +133,10 @@ class LightMeter:
         height: npt.NDArray[np.float32] | None,
         length: float,
         draped: bool = False,
-        extent: tuple[int, int, int, int] = (0, UV_SIZE, 0, UV_SIZE),
     ) -> Light:
-        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at, over the texels
-        of `extent`; a mask that is draped follows that face as cloth would.
+        """Light on a mask of (256, 256) `height` times `length` pixels above the face last looked at; a mask that is
+        draped follows that face as cloth would. It is that of the whole layout, since lookups on silhouettes reach far
+        beyond the mask.
 
         The result is overwritten by the next call.
         """
@@ -144,22 +144,17 @@ class LightMeter:
         if not light.known:
             light.values[:] = _PLAIN_LIGHT
             return light
-        first_row, end_row, first_column, end_column = extent
-        shown = (
-            max(first_row // CELL - 2, 0), min(end_row // CELL + 3, GRID),
-            max(first_column // CELL - 2, 0), min(end_column // CELL + 3, GRID), light.values,
-        )  # fmt: skip
         known = (
             self._coefficients, self._beyond, self._usual, np.float32(FLOOR), np.float32(TINT_CHANGE), self._inverse,
         )  # fmt: skip
         if height is None:
             none = np.float32(0.0)
-            _light_kernels.cast_light(self.points, self.points, self.bridge_normals, *known, none, *shown)
+            _light_kernels.cast_light(self.points, self.points, self.bridge_normals, *known, none, light.values)
             return light
         _light_kernels.light_mask(
             self.points, height, CELL // 2, CELL, self.draped_along if draped else self.along, np.float32(length),
             DRAPED_HEIGHT, MASK_BLUR, self._work, self._lifted, self._normals, *known,
-            np.float32(2 / (LAMP_AWAY * length) if self._active else 0.0), *shown,
+            np.float32(2 / (LAMP_AWAY * length) if self._active else 0.0), light.values,
         )  # fmt: skip
         return light
 

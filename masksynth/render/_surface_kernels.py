@@ -373,6 +373,7 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
     back from d. A triangle that faces away (area >= 0) is not drawn. Rows are drawn eight pixels at a time, however
     few are wanted: no branch is as cheap. A few numbers beyond uv are read, and written as they were."""
     size, planes = np.float32(span), width * height
+    none, last = spread(np.float32(0.0)), spread(np.float32(stride - 1))
     p, q = 4 * (i * stride + j), 4 * ((i + span) * stride + j)
     ax, ay, az = vertices[p], vertices[p + 1], vertices[p + 2]
     bx, by, bz = vertices[q], vertices[q + 1], vertices[q + 2]
@@ -413,6 +414,7 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
             before = eight_at(depth, k)
             put(depth, k, where_above(z8, before, z8, before))
             u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
+            u8, v8 = smaller(larger(u8, none), last), smaller(larger(v8, none), last)  # beside a needle anything goes
             put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
             k += planes
             put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))

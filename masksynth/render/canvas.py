@@ -185,6 +185,11 @@ class Canvas:
         )  # fmt: skip
 
     @property
+    def step(self) -> int:
+        """Texels from vertex to vertex in the last `look`."""
+        return self._grid.step
+
+    @property
     def uv(self) -> npt.NDArray[np.float32]:
         """(2, h, w) u and v of the place that each pixel saw, in cells of the step; -1e30 where none."""
         return self._uv.reshape(2, self.height, self.width)

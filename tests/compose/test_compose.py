@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from faces import lower_face_template, posed
 
-from masksynth.compose import ComposeConfig, compose
+from masksynth.compose import ComposeConfig, Composer, compose
 from masksynth.compose.colour import to_encoded, to_linear
 from masksynth.compose.mask import nir_reflectance
 from masksynth.errors import ConfigError, ShapeError
+from masksynth.template import load_template
 
 SHAPE = (256, 256)
 
@@ -125,6 +126,23 @@ def test_same_input_gives_the_same_bytes_and_the_seed_the_grain():
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+@pytest.mark.parametrize("yaw", [20, 50])
+def test_masks_worn_before_change_nothing(yaw):
+    """Coarse lookups on silhouettes read the light beyond the mask: it was that of whatever was worn before."""
+    face, bright = posed(yaw), posed()
+
+    def worn(composer, face, host, template):
+        image = host.copy()
+        composer.look(host, face.position_map, "vis")
+        composer.wear(template, image, np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.bool_))
+        return image
+
+    used, host = Composer(), lit_face(face)
+    worn(used, bright, lit_face(bright, ambient=1.0, skin=(3, 3, 3)), load_template("gaiter-black"))
+    template = load_template("n95-cup")
+    np.testing.assert_array_equal(worn(used, face, host, template), worn(Composer(), face, host, template))
 
 
 def test_grain_follows_the_noise_of_the_host():

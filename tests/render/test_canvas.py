@@ -46,6 +46,19 @@ def test_visible_texels_agree_with_the_plain_z_buffer(yaw):
     assert np.mean(off > 0.01) < 0.003
 
 
+@pytest.mark.parametrize("yaw", [-60, -25, 0, 40, 75])
+def test_no_pixel_sees_a_place_beyond_the_layout(yaw):
+    """Cells that are grown reach beyond their triangles, needles very far: arrays were then read outside."""
+    canvas = Canvas()
+    for interocular in (40, 65, 90):
+        canvas.look(posed(yaw, pitch=10, interocular=interocular, centre=(72, 60)).position_map, Window(0, 0, 144, 144))
+        u, v = canvas.uv
+        seen = u > -1e29
+        assert seen.sum() > 1000
+        for places in (u[seen], v[seen]):
+            assert 0 <= places.min() <= places.max() <= UV_SIZE / canvas.step
+
+
 @pytest.mark.parametrize("interocular", [12, 40, 90, 400])
 @pytest.mark.parametrize("yaw", [0, 50])
 def test_nothing_shines_through_inside_the_face(yaw, interocular):
