@@ -473,8 +473,8 @@ def grow(flags, width, height, room, near):
     its pixels count as beside those that the next begins with. room (2 · h · w + 16,) u1."""
     planes = width * height
     by_one, by_two = 4, planes + 10  # whether one is so many rows up or down, or fewer
-    for k in range(4):
-        room[k] = room[planes + 4 + k] = room[2 * planes + 10 + k] = 0
+    for k in range(6):  # before, between and after the two
+        room[min(k, 3)] = room[planes + 4 + k] = room[2 * planes + 10 + k] = 0
     for py in range(height):
         at = py * width
         up, down = max(py - 1, 0) * width - at, min(py + 1, height - 1) * width - at

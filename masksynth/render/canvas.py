@@ -157,7 +157,7 @@ class Canvas:
         self._grid = grid = grid_of(position_map.validity, step)
         if len(self._vertices) < 4 * grid.stride**2:
             self._vertices = np.zeros(4 * grid.stride**2, np.float32)
-            self._flat = np.zeros(2 * grid.stride**2, np.float32)
+            self._flat = np.zeros(2 * grid.stride**2 + 16, np.float32)  # lanes that count for nothing reach beyond
         positions, lifted = position_map.every(step), lift is not None
         lift = lift or _NO_LIFT
         listed = _surface_kernels.find_surface(
