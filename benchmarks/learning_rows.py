@@ -85,7 +85,6 @@ def rows_of(form: Form) -> dict[str, TrainConfig]:
         "AM-softmax": PlainConfig(loss="am", **base),
         "Arc-softmax": PlainConfig(loss="arc", **base),
         "triplet": PlainConfig(loss="triplet", **base),
-        "AdaFace": PlainConfig(loss="adaface", scale=30.0, **base),  # its own, 64, is for millions of photos
         "IDR": IdrConfig(shared=dimensions(form), **base),
         "W-CNN": WcnnConfig(shared=dimensions(form), **base),
         "HSST (softmax)": HsstConfig(**base, **queue),

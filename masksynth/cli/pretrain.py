@@ -21,7 +21,7 @@ DEFAULT = PretrainConfig()
 @backbone_option
 @click.option("--width", type=float, default=1.0, show_default=True, help="Channels as a share, for trials.")
 @click.option("--init", type=PATH, help="Weights to go on from; else from scratch.")
-@click.option("--loss", type=click.Choice(["softmax", "am", "arc", "adaface"]), default=DEFAULT.loss, show_default=True)
+@click.option("--loss", type=click.Choice(["softmax", "am", "arc"]), default=DEFAULT.loss, show_default=True)
 @click.option("--side", type=int, default=DEFAULT.side, show_default=True, help="Of the crops, in pixels.")
 @click.option("--epochs", type=int, default=DEFAULT.epochs, show_default=True)
 @click.option("--batch", type=int, default=DEFAULT.batch, show_default=True)

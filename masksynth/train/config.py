@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 from masksynth.errors import ConfigError
 
 Backbone: TypeAlias = Literal["mobilefacenet", "ir50"]  # of our own; others are plug-ins
-Loss: TypeAlias = Literal["softmax", "am", "arc", "adaface", "triplet"]
+Loss: TypeAlias = Literal["softmax", "am", "arc", "triplet"]
 BnMode: TypeAlias = Literal["joint", "separate", "frozen"]
 Direction: TypeAlias = Literal["both", "random"]
 QueueMode: TypeAlias = Literal["overwrite", "append"]
@@ -26,9 +26,9 @@ Amp: TypeAlias = Literal["off", "bf16"]
 PAPER_ITERATIONS = 10_000
 GROUP = 4  # images of an identity in a batch of triplets: two NIR, two VIS
 PAPER_MOMENTUM = 0.999  # Mo et al., SST (ECCV 2020), and released
-# Of the released heads, the triplet's of FaceNet (Schroff et al., CVPR 2015), AdaFace's its own; the paper names none.
-SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0, "adaface": 64.0, "triplet": 1.0}
-MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35, "adaface": 0.4, "triplet": 0.2}
+# Of the released heads, the triplet's of FaceNet (Schroff et al., CVPR 2015); the paper names none.
+SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0, "triplet": 1.0}
+MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35, "triplet": 0.2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,6 @@ class HsstConfig(LossConfig):
         _one_of(self, "queue_mode", get_args(QueueMode))
         _one_of(self, "direction", get_args(Direction))
         _one_of(self, "bn_mode", get_args(BnMode))
-        if self.loss == "adaface":
-            raise ConfigError("adaface needs the lengths of features, which a queue does not hold: it is a plain loss")
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum must be in [0, 1), got {self.momentum}")
         if self.queue < self.batch or self.queue % self.batch:
@@ -196,7 +194,7 @@ class PretrainConfig(PlainConfig):
         _at_least(self, "epochs", 1)
         _at_least(self, "side", 32)
         if self.loss == "triplet":
-            raise ConfigError("pretraining is by a classifier: loss must be softmax, am, arc or adaface")
+            raise ConfigError("pretraining is by a classifier: loss must be softmax, am or arc")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ which puts the margin on the true prototype alone, and through cross-entropy:
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
@@ -34,51 +33,14 @@ def arc_psi(c: Tensor, m: float) -> Tensor:
     return torch.where(c > math.cos(math.pi - m), turned, c - m * math.sin(m))
 
 
-def ada_psi(c: Tensor, m: float, quality: Tensor) -> Tensor:
-    """ψ(c) = cos(θ - m ẑ) - m (ẑ + 1). Kim, Jain, Liu, "AdaFace", CVPR 2022, section 3.
-
-    quality (N, 1) ẑ in [-1, 1]: 1 for the longest features, where it is AM's margin of 2 m on an angle that is
-    smaller by m; -1 for the shortest, where it is Arc's margin of m alone. The angle is kept within (0, π).
-    """
-    theta = c.clamp(-1 + 1e-3, 1 - 1e-3).acos()
-    return (theta - m * quality).clamp(1e-3, math.pi - 1e-3).cos() - m * (quality + 1)
-
-
-class FeatureQuality(nn.Module):
-    """Lengths of features → ẑ = clip(h (|z| - μ) / σ, -1, 1), without gradient; μ and σ follow the batches.
-
-    h = 0.333, and 0.99 of μ and σ is kept per batch, as AdaFace has them (Kim, Jain, Liu, CVPR 2022, section 3). They
-    start as the first batch's; the authors' start at 20 and 100 takes some hundred batches to forget.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(math.nan))  # μ
-        self.register_buffer("std", torch.tensor(math.nan))  # σ
-
-    @torch.no_grad()
-    def forward(self, z: Tensor) -> Tensor:
-        """z (N, D) features, N > 1 → (N, 1)."""
-        length = z.float().norm(dim=1, keepdim=True).clamp(1e-3, 100.0)
-        for kept, new in ((self.mean, length.mean()), (self.std, length.std())):
-            kept.copy_(torch.where(kept.isnan(), new, kept.lerp(new, 0.01)))
-        return (0.333 * (length - self.mean) / (self.std + 1e-3)).clamp(-1, 1)
-
-
-def logits(cosines: Tensor, target: Tensor, *, loss: str, s: float, m: float, quality: Tensor | None = None) -> Tensor:
+def logits(cosines: Tensor, target: Tensor, *, loss: str, s: float, m: float) -> Tensor:
     """s ψ(c_j) at the target, s c_j elsewhere, in float32.
 
-    cosines (N, C), target (N,) column of the true prototype; loss "softmax", "am", "arc" or "adaface"; s scale; m
-    margin; quality (N, 1) of "adaface" alone, see `FeatureQuality`.
+    cosines (N, C), target (N,) column of the true prototype; loss "softmax", "am" or "arc"; s scale; m margin.
     """
     c = cosines.float()
     if loss != "softmax":
         psi = {"am": am_psi, "arc": arc_psi}.get(loss)
-        if loss == "adaface" and quality is not None:
-            psi = functools.partial(ada_psi, quality=quality)
         if psi is None:
             raise ConfigError(f"there is no loss {loss!r} over cosines alone; take softmax, am or arc")
         column = target[:, None]
@@ -175,8 +137,6 @@ class CosineClassifier(nn.Module):
         return F.normalize(x.float()) @ F.normalize(self.weight).T
 
 
-def margin_loss(
-    cosines: Tensor, target: Tensor, *, loss: str, s: float, m: float, quality: Tensor | None = None
-) -> Tensor:
+def margin_loss(cosines: Tensor, target: Tensor, *, loss: str, s: float, m: float) -> Tensor:
     """Mean cross-entropy of `logits`; see the module's equation."""
-    return F.cross_entropy(logits(cosines, target, loss=loss, s=s, m=m, quality=quality), target)
+    return F.cross_entropy(logits(cosines, target, loss=loss, s=s, m=m), target)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from masksynth.train.batches import ImageTensors
 from masksynth.train.config import PlainConfig
-from masksynth.train.losses import CosineClassifier, FeatureQuality, batch_triplet, margin_loss
+from masksynth.train.losses import CosineClassifier, batch_triplet, margin_loss
 from masksynth.train.mobilefacenet import features
 from masksynth.train.processes import gathered, gathered_with_gradient
 
@@ -25,7 +25,6 @@ class Plain(nn.Module):
         self.config = config
         self.probe = probe
         self.head = None if config.loss == "triplet" else CosineClassifier(config.dimensions, identities)
-        self.quality = FeatureQuality() if config.loss == "adaface" else None
         self.train()
 
     def trained(self, phase: str) -> list[dict[str, Any]]:
@@ -44,11 +43,7 @@ class Plain(nn.Module):
             loss, active = batch_triplet(x, y, m=c.loss_margin, mining=c.mining, nir=is_nir if c.cross_modal else None)
             return loss, {"active": active}
         cosines = self.head(x)  # (B, C)
-        quality = None
-        if self.quality is not None:  # of lengths in the whole batch
-            first, every = gathered(z.detach())
-            quality = self.quality(every)[first : first + len(z)]
-        loss = margin_loss(cosines, y, loss=c.loss, s=c.loss_scale, m=c.loss_margin, quality=quality)
+        loss = margin_loss(cosines, y, loss=c.loss, s=c.loss_scale, m=c.loss_margin)
         with torch.no_grad():
             positive = cosines.gather(1, y[:, None])
             negative = cosines.scatter(1, y[:, None], -2.0).amax(1)

@@ -10,8 +10,6 @@ import torch
 from masksynth.errors import ConfigError
 from masksynth.train.losses import (
     CosineClassifier,
-    FeatureQuality,
-    ada_psi,
     arc_psi,
     batch_triplet,
     logits,
@@ -100,44 +98,6 @@ def test_logits_are_float32_under_half_precision():
         logits(torch.zeros(1, 2, dtype=torch.bfloat16), torch.tensor([0]), loss="arc", s=1, m=0.1).dtype
         == torch.float32
     )
-
-
-@pytest.mark.parametrize("c", [-0.9, -0.2, 0.0, 0.4, 0.95])
-def test_adaface_is_arc_am_and_their_like_by_the_quality(c):
-    m, theta = 0.4, math.acos(c)
-    values = ada_psi(torch.tensor([[c]] * 3), m, torch.tensor([[-1.0], [0.0], [1.0]]))[:, 0].tolist()
-    known = [math.cos(min(theta + m, math.pi - 1e-3)), c - m, math.cos(max(theta - m, 1e-3)) - 2 * m]
-    assert values == pytest.approx(known, abs=1e-5)
-
-
-def test_adaface_gradient_is_that_of_finite_differences():
-    cosines = torch.rand(4, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 1.6 - 0.8
-    quality = torch.tensor([[-1.0], [-0.3], [0.2], [1.0]], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda c: ada_psi(c, 0.4, quality), cosines.requires_grad_())
-
-
-@pytest.mark.parametrize("c", [-1.0, 1.0])
-def test_adaface_gradient_is_finite_at_the_poles(c):
-    x = torch.tensor([[c, 0.0]], requires_grad=True)
-    margin_loss(x, torch.tensor([0]), loss="adaface", s=64.0, m=0.4, quality=torch.tensor([[0.5]])).backward()
-    assert torch.isfinite(x.grad).all()
-
-
-def test_quality_is_the_length_in_standard_deviations():
-    quality = FeatureQuality()
-    z = torch.tensor([[3.0, 0.0], [0.0, 4.0], [5.0, 0.0]], requires_grad=True)  # mean 4, standard deviation 1
-    first = quality(z)
-    torch.testing.assert_close(first[:, 0], torch.tensor([-0.333, 0.0, 0.333]), rtol=0, atol=1e-3)
-    assert not first.requires_grad
-    quality(10 * z.detach())  # mean 40, standard deviation 10
-    assert float(quality.mean) == pytest.approx(0.99 * 4 + 0.01 * 40)
-    assert float(quality.std) == pytest.approx(0.99 * 1 + 0.01 * 10)
-    assert quality(1000 * z.detach()).tolist() == [[1.0]] * 3
-
-
-def test_adaface_without_lengths_is_refused():
-    with pytest.raises(ConfigError, match="over cosines alone"):
-        logits(torch.zeros(1, 2), torch.tensor([0]), loss="adaface", s=64.0, m=0.4)
 
 
 def test_unknown_loss_is_named():

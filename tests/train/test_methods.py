@@ -31,7 +31,6 @@ CONFIGS = [
     PlainConfig(**{**SMALL, "lr": 0.005, "batch": 16}, loss="triplet"),
     IdrConfig(**SMALL, scale=10.0, head_lr=2.0, shared=32, orthogonality=0.01),
     WcnnConfig(**SMALL, scale=10.0, head_lr=2.0, shared=16, wasserstein=1.0),
-    PlainConfig(**SMALL, loss="adaface", scale=10.0, margin=0.2),
 ]
 NAMES = [f"{c.method}-{getattr(c, 'loss', '')}" for c in CONFIGS]
 
@@ -69,9 +68,7 @@ def test_method_learns(tmp_path, config):
     assert last < 0.8 * first
 
 
-@pytest.mark.parametrize(
-    "config", CONFIGS[1:3] + CONFIGS[4::2] + CONFIGS[-1:], ids=NAMES[1:3] + NAMES[4::2] + NAMES[-1:]
-)
+@pytest.mark.parametrize("config", CONFIGS[1:3] + CONFIGS[4::2], ids=NAMES[1:3] + NAMES[4::2])
 def test_method_resumes_to_the_same_weights(tmp_path, config):
     config = dataclasses.replace(config, iterations=3, augment="hsst")
     _, whole = fit_patterns(tmp_path / "whole", config)

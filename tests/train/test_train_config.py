@@ -38,7 +38,6 @@ def test_short_run_moves_the_gallery_as_far_as_a_long_one():
         ("lr", 0.0, "above 0"),
         ("lr", float("nan"), "above 0"),
         ("loss", "hinge", "softmax, am, arc"),
-        ("loss", "adaface", "plain loss"),
         ("bn_mode", "off", "joint, separate, frozen"),
         ("momentum", 1.0, r"\[0, 1\)"),
         ("milestones", (0.8, 0.6), "rising"),
