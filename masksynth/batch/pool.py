@@ -88,7 +88,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         self._deaths: Counter[int] = Counter()
         self._idle_deaths: Counter[int | None] = Counter()
-        self._looked = time.monotonic()
+        self._awake, self._looked = 0.0, time.monotonic()
 
     def run(
         self,
@@ -130,17 +130,18 @@ class Pool:
 
     def _end_stuck(self) -> None:
         """Kill workers that have been at one photo for too long, by the time that this process was awake itself."""
-        now = time.monotonic()
-        awake = min(now - self._looked, LONGEST_TICK_S)
-        if awake < WAIT_S:
-            return
-        self._looked = now
+        now = self._clock()
         for worker in self._workers.values():
-            for photo in worker.photos:
-                worker.photos[photo] += awake
             limit = self._photo_limit + (0.0 if worker.warm else FIRST_PHOTO_S)
-            if max(worker.photos.values(), default=0.0) > limit:
+            if now - min(worker.photos.values(), default=now) > limit:
                 worker.kill(f"no answer for {limit:g} s")
+
+    def _clock(self) -> float:
+        """Seconds that this process has been awake."""
+        now = time.monotonic()
+        self._awake += min(now - self._looked, LONGEST_TICK_S)
+        self._looked = now
+        return self._awake
 
     def _busy(self) -> bool:
         return any(worker.part is not None for worker in self._workers.values())
@@ -181,7 +182,7 @@ class Pool:
                 advance(len(message["over"]))
             if "at" in message:
                 if message["at"] != WRITING:
-                    worker.photos[message["at"]] = 0.0
+                    worker.photos[message["at"]] = self._clock()
             elif "done" in message:
                 assert worker.part is not None
                 advance(parts.photos(worker.part) - worker.seen)  # those that were refused are seen by nobody
@@ -225,7 +226,7 @@ class _Worker:
     def __init__(self, setup: Mapping[str, Any], log_folder: Path, device: str | None) -> None:
         self.device = device
         self.part: int | None = None
-        self.photos: dict[int, float] = {}  # at work → seconds that it has been
+        self.photos: dict[int, float] = {}  # at work → when it began, by the pool's clock
         self.seen = 0  # photos of the present part that are done
         self.warm = False  # it has done a photo, or is past it
         self._text = b""

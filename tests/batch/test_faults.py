@@ -212,6 +212,14 @@ def test_the_first_photo_of_a_worker_may_take_longer(tmp_path: Path, run: Run) -
     assert not summary.content.skipped
 
 
+def test_photos_below_the_limit_are_never_charged_for_those_before(tmp_path: Path, run: Run) -> None:
+    """Each takes half of the limit, and any look at the workers finds one of them at work."""
+    plan = plan_of(tmp_path / "data", NAMES)
+    summary = run(plan, tmp_path / "m.h5", workers=2, photo_limit=1.0, pause=0.5)
+    assert summary.content is not None
+    assert not summary.content.skipped
+
+
 def test_a_photo_too_large_for_the_memory_is_skipped_with_a_reason_people_understand(tmp_path: Path, run: Run) -> None:
     plan = plan_of(tmp_path / "data", ["00", "large"])
     summary = run(plan, tmp_path / "m.h5", workers=1, max_skipped=1.0)
