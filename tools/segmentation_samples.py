@@ -18,6 +18,7 @@ import numpy as np
 from masksynth.arrays import Reconstruction
 from masksynth.compose import ComposeConfig, Composer
 from masksynth.datasets.generated import draw_view, identity, render_face
+from masksynth.datasets.generated.truly_masked import render_masked
 from masksynth.detect import load_detector
 from masksynth.photos import PHOTO_SUFFIXES, read_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
@@ -111,6 +112,26 @@ def generated_hosts(count: int, seed: int) -> list[Host]:
         rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
         faces, _ = find_faces(rgb, detector, reconstructor)
         found += [host_of(rgb, face) for face in faces[:1]]
+    return found
+
+
+def truly_masked_hosts(count: int, masks: list[Garment], seed: int) -> list[Host]:
+    """Generated faces whose mask was in the scene when the photo was taken, without the compositor; half are in NIR."""
+    detector, reconstructor = load_detector(), load_reconstructor()
+    found = []
+    for k in range(count):
+        rng = rng_for(seed, "truly masked", k)
+        spectrum = "nir" if k % 2 == 0 else "vis"
+        view = draw_view(rng, spectrum, yaw=45.0, pitch=15.0, roll=12.0)
+        worn = masks[int(rng.integers(len(masks)))]
+        shot = render_masked(identity(seed, 7000 + k), view, worn.counted or worn.worn, spectrum, (300, 300))
+        rgb = shot.masked if shot.masked.ndim == 3 else np.repeat(shot.masked[..., None], 3, 2)
+        faces, _ = find_faces(rgb, detector, reconstructor)
+        for face in faces[:1]:
+            alpha = np.repeat(np.rint(shot.alpha * 255).astype(np.uint8)[..., None], 3, 2)
+            seen, _ = square(alpha, crop_matrix(face, POOL_SIDE, POOL_WIDTH), POOL_SIDE)
+            host = host_of(rgb, face)
+            found.append(dataclasses.replace(host, mask=seen[..., 0].astype(np.float32) / 255 * host.seen.in_photo))
     return found
 
 
@@ -522,8 +543,8 @@ def make_pool(
     """`count` samples: (N, P, P, 3) pictures, (N, P, P) labels and (N, P, P, 4) meshes, uint8, and (N,) float32 whether
     a mask is worn and (N,) int16 which of the outlined photos is the host, -1 for none of them.
 
-    The first `real` hosts are photos: of the samples on people without masks, three in four are theirs. `MASKED_SHARE`
-    of all are on people who wear one already, where there are such hosts.
+    `MASKED_SHARE` of all are on the outlined photos' people, `masked`, where there are any. Of the others three in four
+    are on the first `real` hosts, photos of people without masks, the rest on generated ones, who may wear one already.
     """
     side = POOL_SIDE
     pictures, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros((count, side, side), np.uint8)

@@ -3,10 +3,11 @@
 PHOTOS are folders of people without masks, who serve as hosts beside generated faces; each fifth photo is left out, so
 that refusal can be tested on it. Those of --masked wear masks that --outlines knows: they serve as hosts too, their
 masks dyed, printed, or covered by generated ones. With --fold K, counted from 0, the photos of that fold of the
-outlines' file are left out, so that the network can be tested on them. tools/segmentation_samples.py makes a pool of
-samples from --seed, kept in --pool; training sees each many times, shifted, cut, coloured and blurred anew, and lasts
---steps. The file that it writes holds nothing but the weights, averaged over the last steps; it is written every
---every steps, so that it can be tried. With --mean, nothing is trained: the file holds the mean of the files given.
+outlines' file are left out, so that the network can be tested on them; with --fold all, those of every fold.
+tools/segmentation_samples.py makes a pool of samples from --seed, kept in --pool; training sees each many times,
+shifted, cut, coloured and blurred anew, and lasts --steps. The file that it writes holds nothing but the weights,
+averaged over the last steps; it is written every --every steps, so that it can be tried. With --mean, nothing is
+trained: the file holds the mean of the files given.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from segmentation_samples import (
     real_hosts,
     save_pool,
     smooth,
+    truly_masked_hosts,
     wardrobe,
 )
 from torch import Tensor, nn
@@ -41,7 +43,7 @@ from torch.nn import functional as F
 from masksynth.seeds import rng_for
 from masksynth.segment.network import INPUTS, SIDE, WIDTH, planes_of
 
-CHANNELS = (16, 32, 64, 128)
+CHANNELS = (24, 48, 96, 192)
 LEFT_OUT = 5  # each fifth photo
 GREY_SHARE = 0.3  # of what is shown, besides the pool's own grey
 WORN_SHARE = 0.6  # of a batch: people who wore a mask already
@@ -243,7 +245,9 @@ def train(pool: tuple[np.ndarray, ...], left_out: list[int], options: argparse.N
         rate = options.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(*net(x), label, counts, masked)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
+            logit, score = net(x)
+        loss = loss_of(logit.float(), score.float(), label, counts, masked)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -309,11 +313,12 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, help="Folder of the pool; made where it is not there.")
     parser.add_argument("--masked", type=Path, nargs="+", default=[], help="Folders of people who wear masks.")
     parser.add_argument("--outlines", type=Path, help="Where those masks are: benchmarks/segmentation_outlines.json.")
-    parser.add_argument("--fold", type=int, help="Leave the photos of this fold out.")
+    parser.add_argument("--fold", help="Leave the photos of this fold out; all: of every fold.")
     parser.add_argument("--start", type=Path, help="The .pt file beside the weights of a training before this one.")
     parser.add_argument("--side", type=int, default=SIDE, help="Of the squares; smaller ones take less time.")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--stop", type=int, help="Stop after this many of the steps, the rate still high.")
+    parser.add_argument("--half", action="store_true", help="Convolve in 16 bits, in half the time.")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=3e-3, help="The highest learning rate.")
     parser.add_argument("--keep", type=float, default=0.99, help="Of the mean of the weights, from step to step.")
@@ -337,6 +342,7 @@ def main() -> None:
         real = real_hosts(options.photos, LEFT_OUT)
         people = real + generated_hosts(options.generated, options.seed)
         masks = wardrobe(options.masks, real, options.seed)
+        people += truly_masked_hosts(options.generated, masks, options.seed)
         print(f"{len(people)} hosts, {len(masks)} masks", flush=True)
         wearing = masked_hosts(options.masked, options.outlines) if options.masked else []
         save_pool(options.pool, make_pool(options.samples, people, len(real), masks, options.seed, wearing))
@@ -344,7 +350,8 @@ def main() -> None:
     left_out: list[int] = []
     if options.fold is not None:
         known = json.loads(options.outlines.read_text(encoding="utf-8"))
-        left_out = [list(known["first"]).index(name) for name in known["folds"][options.fold]]
+        folds = known["folds"] if options.fold == "all" else [known["folds"][int(options.fold)]]
+        left_out = [list(known["first"]).index(name) for fold in folds for name in fold]
     if options.look:
         cv2.imwrite(str(options.look), sheet(pool, options.seed)[..., ::-1])
         return

@@ -76,7 +76,8 @@ def forward(x: Planes, w: Mapping[str, npt.NDArray[np.float32]]) -> tuple[npt.ND
     """
 
     def block(planes: Planes, name: str, stride: int = 1) -> Planes:
-        return np.maximum(convolve(planes, w[f"{name}.weight"], w[f"{name}.bias"], stride), 0)
+        out = convolve(planes, w[f"{name}.weight"], w[f"{name}.bias"], stride)
+        return np.maximum(out, 0, out=out)
 
     def narrow(planes: Planes, name: str) -> Planes:
         weight = w[f"{name}.weight"][:, :, 0, 0]
@@ -100,14 +101,14 @@ def forward(x: Planes, w: Mapping[str, npt.NDArray[np.float32]]) -> tuple[npt.ND
 def convolve(planes: Planes, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], stride: int) -> Planes:
     """3 x 3 correlation with one pixel of zeros around: (I, H, W) with (O, I, 3, 3) to (O, H / stride, W / stride)."""
     inputs, height, width = planes.shape
-    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)))
-    rows, columns = (height - 1) // stride + 1, (width - 1) // stride + 1
-    patches = np.zeros((inputs, 9, rows, columns), np.float32)
-    for k in range(9):
-        dy, dx = divmod(k, 3)
-        patches[:, k] = padded[:, dy : dy + height : stride, dx : dx + width : stride]
-    out = weight.reshape(len(weight), -1) @ patches.reshape(inputs * 9, -1)
-    return out.reshape(len(weight), rows, columns) + bias[:, None, None]
+    padded = np.zeros((inputs, height + 2, width + 2), np.float32)
+    padded[:, 1:-1, 1:-1] = planes
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::stride, ::stride]
+    rows, columns = windows.shape[1:3]
+    patches = windows.transpose(0, 3, 4, 1, 2).reshape(inputs * 9, rows * columns)
+    out = weight.reshape(len(weight), -1) @ patches
+    out += bias[:, None]
+    return out.reshape(len(weight), rows, columns)
 
 
 def doubled(planes: Planes) -> Planes:

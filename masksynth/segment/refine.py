@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from masksynth.arrays import Alpha, Photo8
+from masksynth.photos import is_grey
 
 STRAP_WIDTH = 0.055  # in interocular distances: what is thinner is a strap, a loop or a leak (about 5 mm)
 LARGEST_HOLE = (0.012, 0.09)  # squared interocular distances; anywhere, and around the mouth where valves are
@@ -23,6 +24,7 @@ STATISTICS_SIDE = 96  # means and variances of neighbourhoods are taken in a squ
 COLOUR_BINS = (16, 32, 32)  # of L, a, b; those of a and b are four levels wide, about grey
 SURE = 0.8  # a probability from which on a pixel shows what colours a mask, or what is not mask, has
 TRUST_IN_COLOURS = 0.5  # of the logarithm of the ratio of the whole square's colours
+TRUST_IN_BRIGHTNESS = 0.25  # the same in a grey photo, where much that is no mask is as bright as it
 MOST_BY_COLOURS = 3.0  # and of that at most this much
 RARE = 1e-4  # added to the share of each bin: a colour that neither has says nothing
 LEAST_SURE = 0.005  # squared interocular distances of either, or their colours are not known
@@ -112,7 +114,8 @@ def agreed_by_colours(
     ratio = np.log((shares[0] + RARE) / (shares[1] + RARE))[cell]
     ratio = np.clip(ratio, -MOST_BY_COLOURS, MOST_BY_COLOURS).astype(np.float32)
     ratio = cv2.resize(cv2.GaussianBlur(ratio, (0, 0), 0.75), share.shape, interpolation=cv2.INTER_LINEAR)
-    return _weighed(share, TRUST_IN_COLOURS * ratio)
+    trust = TRUST_IN_BRIGHTNESS if is_grey(rgb) else TRUST_IN_COLOURS
+    return _weighed(share, trust * ratio)
 
 
 def edge_by_colour(

@@ -75,6 +75,26 @@ def test_the_network_agrees_with_the_one_that_is_trained() -> None:
     assert abs(score_here - float(score_there)) < 0.01
 
 
+def test_generated_hosts_wear_the_mask_that_they_are_said_to_wear() -> None:
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+    from segmentation_samples import POOL_SIDE, Garment, truly_masked_hosts
+
+    template = load_template("surgical-blue").resized(256)
+    nir, vis = truly_masked_hosts(2, [Garment(template, None)], 0)
+    assert (nir.crop[..., 0] == nir.crop[..., 2]).all()
+    assert vis.mask is not None
+    cloth = np.median(vis.crop[vis.mask > 0.9], axis=0).astype(int)
+    assert cloth[2] > cloth[0]  # it is blue, as no skin is
+    for host in (nir, vis):
+        assert host.mask is not None
+        assert host.photo == -1  # no outlined photo: no fold leaves it out
+        x, y = (host.matrix @ np.append(host.face.landmarks68[62, :2], 1.0)).astype(int)
+        assert host.mask.shape == (POOL_SIDE, POOL_SIDE)
+        assert host.mask[y, x] > 0.9  # the mouth
+        assert host.mask[: POOL_SIDE // 4].max() < 0.1  # the brow
+
+
 def test_the_weights_are_small_and_give_a_map_and_a_score() -> None:
     assert asset("segmentation.safetensors").stat().st_size < 3_000_000
     logits, score = forward(np.zeros((INPUTS, SIDE, SIDE), np.float32), weights())

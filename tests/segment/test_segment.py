@@ -181,6 +181,21 @@ def test_what_has_the_masks_colours_is_mask_and_what_has_not_is_none_where_the_n
     assert (found != truth).mean() < 0.01
 
 
+def test_brightness_alone_is_believed_half_as_much_as_colours() -> None:
+    rgb, truth = patchwork()
+    grey = np.repeat(rgb[..., 2:], 3, 2)
+    hardly = grey.copy()
+    hardly[0, 0, 0] ^= 1  # no longer grey
+    share = np.where(truth, 0.9, 0.1).astype(np.float32)
+
+    def moved(seen: np.ndarray) -> np.ndarray:
+        agreed = agreed_by_colours(share, seen, np.ones(truth.shape, bool), 35.0)
+        return np.asarray(np.log(agreed / (1 - agreed)) - np.log(share / (1 - share)))
+
+    assert np.abs(moved(hardly)).max() > 0.5
+    assert np.allclose(moved(grey)[10:], 0.5 * moved(hardly)[10:], atol=0.01)
+
+
 def test_colours_do_not_undo_what_the_network_is_fairly_sure_of() -> None:
     rgb, truth = patchwork()
     share = np.where(truth, 0.99, 0.01).astype(np.float32)
