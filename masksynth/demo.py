@@ -60,7 +60,7 @@ WIDTH = 0.5  # of the network: what two cores do in a minute
 
 @dataclass(frozen=True, kw_only=True)
 class DemoConfig:
-    """How much of everything; the defaults take about three minutes on two cores."""
+    """How much of everything; the defaults take a minute or two on two cores."""
 
     subjects: int = 32
     nir_photos: int = 5  # of each person, about

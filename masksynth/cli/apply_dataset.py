@@ -47,7 +47,7 @@ _OPTIONS = (
     vary_option,
     click.option(
         "--masks-per-image", type=int, default=DEFAULTS.masks_per_image, show_default=True,
-        help="Rows of each training photo, with another mask each.",
+        help="Rows of each training photo, with another mask each while there are enough.",
     ),
     click.option("--share-templates", is_flag=True, help="Let training and probe rows wear the same templates."),
     click.option(

@@ -18,7 +18,7 @@ def command(out: Path, seed: int) -> None:
     """Walk the whole way on generated faces and end in a page of pictures.
 
     Six steps: generated faces as a data set, a mask template from a photo, the data set masked, a network trained,
-    recognition measured, and a page that shows it all. Takes about three minutes on two cores; the same command goes on
+    recognition measured, and a page that shows it all. Takes a minute or two on two cores; the same command goes on
     where it was stopped.
 
     Example: masksynth demo -o demo
