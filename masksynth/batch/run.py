@@ -280,8 +280,8 @@ def _join(job: Job, max_skipped: float, command: str, heartbeat: Heartbeat, prog
 
 def _summary(plan: Plan, out: Path, content: Assembled | None, done_here: int, begun: float) -> Summary:
     seconds = time.monotonic() - begun
-    both = plan.rows("nir") > 0 and plan.rows("vis") > 0  # what HSST trains on
-    following = f"masksynth train-hsst {out}" if both else f"masksynth report {out} -o report.html"
+    trains = any(p.parts.get("nir_train") and p.parts.get("vis_train") for p in plan.protocols)
+    following = f"masksynth train-hsst {out}" if trains else f"masksynth report {out} -o report.html"
     return Summary(out, content, len(plan.photos), done_here, seconds, following)
 
 

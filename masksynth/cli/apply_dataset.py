@@ -306,7 +306,7 @@ def summary_lines(plan: Plan, summary: Summary) -> list[str]:
         f"{summary.out}: {counted(content.rows['nir'], 'NIR row')} ({content.masked['nir']:,} masked) and "
         f"{counted(content.rows['vis'], 'VIS row')} ({content.masked['vis']:,} masked) of "
         f"{counted(len(plan.subjects), 'person')}, "
-        f"{size:,.0f} MB"
+        f"{size:,.{0 if size >= 10 else 1}f} MB"
     ]
     if content.skipped:
         photos = counted(len(content.skipped), "photo")
@@ -382,7 +382,8 @@ def _echo_preview(plan: Plan, out: Path, workers: int | None) -> None:
     workers = min(workers or available_cores(), plan.parts)
     size = seen.pixel_bytes / 1e6
     click.echo(
-        f"  about {size:,.0f} MB of pixels, as much again for the parts in {parts_folder(out)} until they are joined"
+        f"  about {size:,.{0 if size >= 10 else 1}f} MB of pixels"
+        f", as much again for the parts in {parts_folder(out)} until they are joined"
     )
     seconds = each * len(plan.photos) / workers
     how_long = counted(max(round(seconds), 1), "second") if seconds < 120 else counted(round(seconds / 60), "minute")

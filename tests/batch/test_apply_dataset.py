@@ -52,6 +52,20 @@ def test_a_file_of_one_spectrum_is_not_sent_on_to_hsst(generated_casia: Path, tm
     assert f"next: masksynth report {tmp_path / 'm.h5'}" in result.output
 
 
+def test_probes_and_a_gallery_alone_are_not_sent_on_to_training(generated_casia: Path, tmp_path: Path) -> None:
+    rows = [f"# root: {generated_casia}", "path,subject,spectrum,split"]
+    for spectrum, suffix, part in (("nir", ".bmp", "probe"), ("vis", ".jpg", "gallery")):
+        photos = (path for path in generated_casia.rglob(f"*{suffix}") if spectrum.upper() in path.parts)
+        photo = max(photos, key=lambda path: (path.stat().st_size, path))
+        rows.append(f"{photo.relative_to(generated_casia)},ann,{spectrum},{part}")
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    words = ["--dataset", "manifest", "--root", str(tmp_path / "m.csv"), "--templates", TEMPLATES, "--workers", "1"]
+    result = CliRunner().invoke(main, ["apply", *words, "--out", str(tmp_path / "m.h5")])
+    assert result.exit_code == 0, result.output
+    assert "1 NIR row (1 masked) and 1 VIS row (0 masked) of 1 person, 0.1 MB" in result.output
+    assert f"next: masksynth report {tmp_path / 'm.h5'}" in result.output
+
+
 def test_a_data_set_becomes_one_file(generated_casia: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKSYNTH_DATA_CASIA", str(generated_casia))
     monkeypatch.chdir(tmp_path)
