@@ -8,7 +8,8 @@ run: makes the data in DIR, pretrains a network on VIS photos of some persons, t
 it on others again, and prints the tables. What is there is not done again, so the same command goes on after any end;
 the tables say how many seeds each figure has. The learning rate of a row is the one that, with seed 0, is best on
 persons held out of training and test (learning_rates.py); the test persons are first looked at when it is chosen.
-Forms: learning_rows.py. Data: learning_data.py.
+It takes one thread where OMP_NUM_THREADS says nothing: networks this small gain little by more, and lose much on a busy
+machine. Forms: learning_rows.py. Data: learning_data.py.
 cost: estimates the processor time of forms; with --json, also into the results.
 page: the tables and the picture, from results as JSON.
 """
@@ -183,7 +184,7 @@ def main() -> None:
     price.add_argument("forms", nargs="+", choices=list(FORMS))
     price.add_argument("--json", type=Path)
     args = parser.parse_args()
-    threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     if args.command == "page":
