@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,3 +131,13 @@ def test_work_on_a_photo_loads_no_torch(face_photo: Path, tmp_path: Path, words:
     assert "numba" in loaded or "ai_edge_litert" in loaded  # it did work
     assert "torch" not in loaded
     assert (tmp_path / words[-1]).is_file()
+
+
+def test_products_of_small_arrays_take_one_thread() -> None:
+    ask = (
+        "import masksynth.cli, numpy, threadpoolctl; numpy.ones((9, 9)) @ numpy.ones((9, 9)); "
+        "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['internal_api'] == 'openblas'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    ended = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert set(json.loads(ended.stdout)) == {1}
