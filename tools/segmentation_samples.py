@@ -249,9 +249,10 @@ def looped(rng: np.random.Generator, rgba: np.ndarray, u: np.ndarray, v: np.ndar
 
 
 class Studio:
-    """Dresses hosts; one composer for each way of drawing."""
+    """Dresses hosts; one composer for each way of drawing. With `necks`, some have long necks and creased fingers."""
 
-    def __init__(self) -> None:
+    def __init__(self, necks: bool = False) -> None:
+        self.necks = necks
         self.composers = [
             Composer(ComposeConfig()),
             Composer(ComposeConfig(shadow=0.15)),
@@ -299,10 +300,12 @@ class Studio:
         skin = host.skin if rng.random() < 0.7 else np.array(SKINS[int(rng.integers(len(SKINS)))])
         if rng.random() < 0.4:
             behind(rng, rgb, label, host, colour)
+        if self.necks and rng.random() < 0.2:
+            neck(rng, rgb, label, host, skin)
         if rng.random() < 0.10:
             collar(rng, rgb, label, colour)
         if rng.random() < 0.3:
-            hand(rng, rgb, label, skin)
+            hand(rng, rgb, label, skin, creased=self.necks)
         if rng.random() < 0.16:
             hair(rng, rgb, label)
         if rng.random() < 0.15:
@@ -455,6 +458,28 @@ def behind(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, host: H
     rgb += cover[..., None] * (np.clip(tint * wave[..., None], 0, 1).astype(np.float32) - rgb)
 
 
+def neck(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, host: Host, skin: np.ndarray) -> None:
+    """A long neck of the skin's colour, brighter or darker than the face, in the shadow of the jaw or not."""
+    side, seen = len(label), host.seen
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    on_jaw = seen.on_face & (seen.v > 200)
+    columns = np.nonzero(on_jaw.any(axis=0))[0]
+    if not len(columns) or np.nonzero(on_jaw)[0].min() > 0.9 * side:
+        return
+    middle, half = columns.mean() + rng.normal(0, 0.03) * side, 0.5 * np.ptp(columns) * rng.uniform(0.6, 1.0)
+    top = np.nonzero(on_jaw)[0].min()
+    across = (x - middle - rng.normal(0, 0.1) * (y - top)) / (half * (1 + rng.normal(0.05, 0.15) * (y - top) / side))
+    off = np.clip((seen.from_face - 0.01) / 0.03, 0, 1) if rng.random() < 0.6 else np.clip((seen.v - 232) / 8, 0, 1)
+    cover = np.clip((1 - np.abs(across)) * half / 2, 0, 1) * np.clip((y - top) / 2, 0, 1) * off * (1 - label)
+    shade = rng.uniform(0.55, 1.3) * (1 - rng.uniform(0, 0.35) * across**2 + rng.normal(0, 0.15) * across)
+    shade *= np.exp(rng.uniform(0.01, 0.1) * smooth(rng, side, int(rng.integers(3, 8))))
+    if rng.random() < 0.6:  # the jaw's shadow
+        below = cv2.distanceTransform((label < 0.5).astype(np.uint8) & (~seen.on_face), cv2.DIST_L2, 5) / side
+        shade *= 1 - rng.uniform(0.1, 0.6) * np.exp(-below / rng.uniform(0.01, 0.15))
+    tint = np.clip(skin * np.clip(shade, 0, None)[..., None], 0, 1).astype(np.float32)
+    rgb += cover[..., None].astype(np.float32) * (tint - rgb)
+
+
 def collar(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, colour: np.ndarray) -> None:
     """A collar, a scarf or a shoulder over the chin."""
     side = len(label)
@@ -467,17 +492,19 @@ def collar(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, colour:
     lay(rgb, label, cover, np.clip(tint * folds[..., None], 0, 1).astype(np.float32))
 
 
-def hand(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, skin: np.ndarray) -> None:
-    """Fingers side by side and the back of the hand, from below or from a side."""
+def hand(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, skin: np.ndarray, creased: bool = False) -> None:
+    """Fingers side by side and the back of the hand, from below or from a side; `creased` ones vary more in light."""
     side = len(label)
     angle = rng.uniform(-0.2, np.pi + 0.2)  # from the right, below, the left
     direction = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-direction[1], direction[0]])
     tip = np.array([rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.85)]) * side
-    width = rng.uniform(0.045, 0.085) * side
+    width = rng.uniform(*((0.04, 0.09) if creased else (0.045, 0.085))) * side
     count = int(rng.integers(1, 5))
     y, x = np.mgrid[:side, :side]
-    gain = rng.uniform(0.75, 1.15) * np.exp(rng.uniform(0.02, 0.15) * smooth(rng, side, int(rng.integers(6, 16))))
+    gain = rng.uniform(*((0.55, 1.2) if creased else (0.75, 1.15))) * np.exp(
+        rng.uniform(0.02, 0.15) * smooth(rng, side, int(rng.integers(6, 16)))
+    )
     if count > 1 and rng.random() < 0.6:  # the back of the hand
         middle = tip + across * width * count / 2 + direction * side * rng.uniform(0.3, 0.45)
         palm = np.zeros((side, side), np.uint8)
@@ -492,7 +519,14 @@ def hand(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray, skin: np.
         end = bend + direction * side * 0.7 + across * rng.normal(0, 0.05) * side
         cover = line_cover(side, np.array([start, bend, end]), width)
         reach = ((x - start[0]) * across[0] + (y - start[1]) * across[1]) / width
-        shade = np.clip(1.04 - 0.35 * reach**2, 0.6, 1.1) * rng.uniform(0.93, 1.07) * gain
+        if creased:
+            shade = np.clip(1.04 - rng.uniform(0.2, 0.9) * reach**2 + rng.normal(0, 0.25) * reach, 0.5, 1.15)
+            along = ((x - start[0]) * direction[0] + (y - start[1]) * direction[1]) / width
+            for joint in rng.uniform(0.5, 3.5, int(rng.integers(0, 3))):
+                shade = shade * (1 - rng.uniform(0.05, 0.25) * np.exp(-(((along - joint) / 0.12) ** 2)))
+            shade = shade * rng.uniform(0.9, 1.1) * gain
+        else:
+            shade = np.clip(1.04 - 0.35 * reach**2, 0.6, 1.1) * rng.uniform(0.93, 1.07) * gain
         edge = np.clip(cv2.GaussianBlur(cover, (0, 0), 2.0) - cover, 0, 1)
         rgb *= (1 - 0.5 * edge)[..., None]
         lay(rgb, label, cover, np.clip(skin * shade[..., None], 0, 1).astype(np.float32))
@@ -538,7 +572,13 @@ def thing(rng: np.random.Generator, rgb: np.ndarray, label: np.ndarray) -> None:
 
 
 def make_pool(
-    count: int, hosts: list[Host], real: int, masks: list[Garment], seed: int, masked: list[Host]
+    count: int,
+    hosts: list[Host],
+    real: int,
+    masks: list[Garment],
+    seed: int,
+    masked: list[Host],
+    necks: bool = False,
 ) -> tuple[np.ndarray, ...]:
     """`count` samples: (N, P, P, 3) pictures, (N, P, P) labels and (N, P, P, 4) meshes, uint8, and (N,) float32 whether
     a mask is worn and (N,) int16 which of the outlined photos is the host, -1 for none of them.
@@ -550,7 +590,7 @@ def make_pool(
     pictures, labels = np.zeros((count, side, side, 3), np.uint8), np.zeros((count, side, side), np.uint8)
     meshes, wearing = np.zeros((count, side, side, 4), np.uint8), np.zeros(count, np.float32)
     photos = np.full(count, -1, np.int16)
-    studio = Studio()
+    studio = Studio(necks)
     for k in range(count):
         rng = rng_for(seed, "sample", k)
         if masked and rng.random() < MASKED_SHARE:

@@ -327,6 +327,7 @@ def main() -> None:
     parser.add_argument("--masks", type=int, default=500)
     parser.add_argument("--generated", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--necks", action="store_true", help="Of the pool: with long necks and creased fingers, too.")
     parser.add_argument("--look", type=Path, help="Write a sheet of samples here and stop.")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -345,7 +346,9 @@ def main() -> None:
         people += truly_masked_hosts(options.generated, masks, options.seed)
         print(f"{len(people)} hosts, {len(masks)} masks", flush=True)
         wearing = masked_hosts(options.masked, options.outlines) if options.masked else []
-        save_pool(options.pool, make_pool(options.samples, people, len(real), masks, options.seed, wearing))
+        save_pool(
+            options.pool, make_pool(options.samples, people, len(real), masks, options.seed, wearing, options.necks)
+        )
     pool = load_pool(options.pool)
     left_out: list[int] = []
     if options.fold is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum
 
 from masksynth.arrays import Alpha, Photo8
 from masksynth.photos import is_grey
@@ -64,7 +64,7 @@ def cleaned(
 
 
 def pieces(share: npt.NDArray[np.floating], pixels_per_interocular: float) -> npt.NDArray[np.float32]:
-    """The network's answer (S, S) without small islands, and without holes as small as a print's."""
+    """The network's answer (S, S) without islands that are small or nowhere sure, and holes as small as a print's."""
     kept = np.asarray(share, np.float32).copy()
     for inside, smallest, value in ((True, SMALLEST_PIECE, 0.0), (False, LARGEST_HOLE[0], 1.0)):
         region = (kept > 0.5) == inside
@@ -72,6 +72,7 @@ def pieces(share: npt.NDArray[np.floating], pixels_per_interocular: float) -> np
         areas = stats[:, cv2.CC_STAT_AREA]
         small = areas < smallest * pixels_per_interocular**2
         if inside and count > 1:
+            small |= maximum(kept, labels, np.arange(count)) < SURE  # a neck as bright as the mask
             small[1 + int(areas[1:].argmax())] = False  # the largest stays, however small
         else:
             rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])

@@ -155,6 +155,16 @@ def test_pieces_keep_what_a_hand_cuts_in_two_and_lose_leaks() -> None:
     assert np.array_equal(kept[untouched], share[untouched])
 
 
+def test_a_piece_that_is_nowhere_sure_is_given_up() -> None:
+    share = np.full((120, 120), 0.1, np.float32)
+    share[20:60, 30:90] = 0.95
+    share[70:110, 40:80] = 0.7  # the neck
+    share[75, 50] = 0.79
+    assert np.array_equal(pieces(share, 53.0) > 0.5, (share == np.float32(0.95)))
+    share[75, 50] = 0.9
+    assert np.array_equal(pieces(share, 53.0), share)
+
+
 def test_the_largest_piece_stays_however_small() -> None:
     share = np.zeros((60, 60), np.float32)
     share[30:34, 30:34] = 0.7
