@@ -20,6 +20,7 @@ from masksynth.reconstruct.generic import generic_landmarks68
 COUNTS = (2, 5, 68, 106)  # eyes; eyes, nose tip, mouth corners; iBUG; the 106 points of FaceX-Zoo and others
 EYES_106 = (104, 105)  # centres, counted from 0, image-left first
 MAX_BYTES = 64 << 20
+FAR = 1e6  # pixels: no photo is so large
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -48,13 +49,17 @@ def detection_of_points(points: npt.NDArray[np.floating] | Sequence[Sequence[flo
     Raises
     ------
     ShapeError
-        If there are other than 2, 5, 68 or 106, they are not finite, or lie in one place.
+        If there are other than 2, 5, 68 or 106, they are not finite, lie in one place or beyond any photo.
     """
     p = np.asarray(points, np.float64)
     if p.ndim != 2 or p.shape[1] != 2 or len(p) not in COUNTS:
         raise ShapeError(f"points are (K, 2) with K of {', '.join(map(str, COUNTS))}, got {p.shape}")
     if not np.isfinite(p).all() or np.ptp(p, axis=0).max() < 2:
         raise ShapeError("the points are not finite or all lie in one place")
+    if np.abs(p).max() > FAR:
+        raise ShapeError(
+            f"a point has the coordinate {p.flat[np.abs(p).argmax()]:g}, farther out than any photo reaches"
+        )
     if len(p) == 106:
         eyes, whole = p[list(EYES_106)], p
     elif len(p) == 68:
@@ -72,6 +77,8 @@ def detection_of_box(left: float, top: float, right: float, bottom: float) -> De
         raise ShapeError(
             f"a box is LEFT TOP RIGHT BOTTOM with left < right and top < bottom, got {left, top, right, bottom}"
         )
+    if max(map(abs, (left, top, right, bottom))) > FAR:
+        raise ShapeError(f"the box {left, top, right, bottom} reaches farther out than any photo")
     return Detection(Box(left, top, right, bottom), 1.0, np.zeros((0, 2), np.float32), given=True)
 
 
@@ -79,7 +86,8 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
     """The faces that a file of landmarks gives for a photo.
 
     Text: a face a line, its 4, 10, 136 or 212 numbers apart by spaces, commas or semicolons, after the photo's name
-    where a line begins with one (as in CASIA's eye files; only this photo's lines count); or a point a line. JSON: one
+    where a line begins with one (as in CASIA's eye files; only this photo's lines count), in quotation marks or not;
+    or a point a line. JSON: one
     face or a list of them, each ``[[x, y], ...]``, ``{"points": [[x, y], ...]}`` or ``{"box": [left, top, right,
     bottom]}``, or an object of such by the photo's name.
 
@@ -100,7 +108,7 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
         faces = _from_json(text, photo) if path.suffix.lower() == ".json" else _from_text(text, photo)
     except RecursionError as error:
         raise ConfigError(f"{path}: is not a file of landmarks (its lists are nested too deeply).") from error
-    except (ShapeError, ValueError, TypeError, KeyError) as error:
+    except (ShapeError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ConfigError(f"{path}: is not a file of landmarks ({error}).") from error
     if not faces:
         raise ConfigError(f"{path}: has no face for {photo.name}.")
@@ -132,16 +140,19 @@ def _from_text(text: str, photo: Path) -> list[Detection]:
     named: list[Detection] = []
     unnamed: list[list[float]] = []
     for line in text.splitlines():
-        words = [word for word in re.split(r"[\s,;]+", line.strip()) if word]
+        words = [word for word in re.split(r"[\s,;]+", line.replace('"', " ").strip()) if word]
+        first = words[0] if words else ""
         numbers = []
         while words and _NUMBER.fullmatch(words[-1]):
             numbers.append(float(words.pop()))
         numbers.reverse()
-        if not words:
-            if numbers:
-                unnamed.append(numbers)
-        elif numbers and _is(" ".join(words), photo):
-            named.append(_of_numbers(numbers))
+        mine = bool(numbers) and (_is(" ".join(words), photo) if words else len(numbers) % 2 == 1 and _is(first, photo))
+        if mine:
+            if re.search(r"[,;]\s*[,;]", line):
+                raise ShapeError(f"the line of {first} has an empty field")
+            named.append(_of_numbers(numbers if words else numbers[1:]))  # a name may be a number
+        elif numbers and not words:
+            unnamed.append(numbers)
     if named or not unnamed:
         return named
     if all(len(numbers) == 2 for numbers in unnamed):
@@ -170,8 +181,9 @@ def _faces_in(content: Any) -> list[Detection]:
         return [detection_of_points(content["points"] if "points" in content else content["landmarks"])]
     if not isinstance(content, list):
         raise TypeError("neither a list nor an object")
-    is_point = bool(content) and isinstance(content[0], list) and all(isinstance(v, (int, float)) for v in content[0])
-    if is_point and len(content[0]) == 2:
+    if any(isinstance(part, (int, float, str)) for part in content):
+        raise TypeError(f"points are [[x, y], ...], got {str(content)[:60]}")
+    if content and isinstance(content[0], list) and all(isinstance(v, (int, float)) for v in content[0]):
         return [detection_of_points(content)]
     return [face for part in content for face in _faces_in(part)]
 

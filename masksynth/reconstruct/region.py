@@ -17,6 +17,7 @@ PROFILE = 0.5  # eyes nearer to each other than this share of their distance fro
 SAME_SIDE, SAME_CENTRE, SAME_ANGLE_DEG = 0.08, 0.04, 4.0
 """A region that differs by less in its side, its centre (in sides) and its angle is as good as another."""
 LEVEL_DEG = 2.5  # a region turned by less is as good as an upright one, whose picture costs a sixth
+SPECK = 8  # a region of more photos' sides shows nothing: the photo would be 24 pixels in it
 SMALLEST_SNAPPED = 64  # pixels: in smaller regions half a pixel counts
 
 
@@ -102,11 +103,13 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
     """The (192, 192, 3) picture of a region, black outside the photo, and its (2, 3) photo_from_crop.
 
     Large regions are halved by means of four first, so that fine texture does not alias. A region that `snapped` put
-    upright on whole pixels is cut out and scaled.
+    upright on whole pixels is cut out and scaled. One that is far larger than the photo is black.
     """
     import cv2
 
     photo_from_crop = region.photo_from_crop
+    if region.side > SPECK * max(rgb.shape[:2]):
+        return np.zeros((SIDE, SIDE, 3), np.uint8), photo_from_crop
     corner = region.centre - (region.side - 1) / 2
     if region.angle == 0 and region.side == round(region.side) and (corner == np.round(corner)).all():
         (left, top), side = corner.astype(int).tolist(), round(region.side)

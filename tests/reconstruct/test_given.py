@@ -123,16 +123,43 @@ def test_json_box(tmp_path):
         ("f.json", '{"points": [[1, 2], [3, "x"]]}'),
         ("f.json", '{"box": [1, 2, 3]}'),
         ("f.csv", "1 2 3 4 5 6"),
+        ("f.json", "[1, 2, 30, 40]"),
+        ("f.json", "[[1, 2, 3], [30, 2, 3]]"),
+        ("f.json", "[[" + "9" * 400 + ", 1], [1, 2]]"),
+        ("f.json", '{"box": [1, 2, 1e7, 40]}'),
+        ("f.csv", "1 1 1e30 1"),
+        ("f.csv", "a.jpg,,,,,,,30,40,50,60"),
         ("f.csv", "1 1 1 1"),
         ("f.csv", ""),
         ("f.csv", "hello"),
     ],
-    ids=["cut", "number", "word", "short box", "six numbers", "one place", "empty", "text"],
+    ids=[
+        *("cut", "number", "word", "short box", "flat", "three axes", "huge number", "far box", "far point"),
+        *("empty fields", "six numbers", "one place", "empty", "text"),
+    ],
 )
 def test_bad_files_are_one_sentence(tmp_path, name, content):
     with pytest.raises(ConfigError, match=r"f\.(json|csv): ") as error:
         read_faces(write(tmp_path / name, content), Path("a.jpg"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ['"a.jpg"', '"photos/a"', "a.jpg"])
+def test_names_may_stand_in_quotation_marks(tmp_path, name):
+    path = write(tmp_path / "f.csv", f'"file","x1","y1","x2","y2"\r\n"b.jpg",1,2,3,9\r\n{name},"10","20",60,22\r\n')
+    assert np.allclose(read_faces(path, Path("photos/a.jpg"))[0].points, [[10, 20], [60, 22]])
+
+
+def test_a_name_may_be_a_number(tmp_path):
+    path = write(tmp_path / "f.txt", "00001 1 2 30 2\n00002 10 20 60 22\n")
+    (found,) = read_faces(path, Path("photos/00002.png"))
+    assert np.allclose(found.points, [[10, 20], [60, 22]])
+
+
+def test_a_box_far_larger_than_the_photo_gives_no_face_and_needs_no_memory(face):
+    faces, dropped = find_faces(face.rgb, GivenFaces([detection_of_box(0, 0, 9e5, 9e5)]), load_reconstructor())
+    assert not faces
+    assert "no face after all" in dropped[0]
 
 
 def test_missing_and_binary_files_are_named(tmp_path):
