@@ -6,18 +6,25 @@ import functools
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import Box, Detection, Photo8
+from masksynth.arrays import Box, Detection, Photo8, Pose
 from masksynth.errors import ConfigError, ShapeError, counted
 from masksynth.files import read_bytes
 from masksynth.reconstruct.generic import generic_landmarks68
 
 COUNTS = (2, 5, 68, 106)  # eyes; eyes, nose tip, mouth corners; iBUG; the 106 points of FaceX-Zoo and others
+YAWS_DEG = (0, -40, 40, -65, 65, -85, 85)
+"""To which the generic face is turned to fit five points; it stays frontal unless another fits this much better:"""
+BETTER = 0.7
+SPREADS = (1.7, 2.8)
+"""By which eyes are drawn apart where they lead to no face as they are: in half profile they lie nearer together."""
+GROWTH = 1.25  # of the box of more points than the eyes, likewise: a far side that is hidden makes it small
 EYES_106 = (104, 105)  # centres, counted from 0, image-left first
 MAX_BYTES = 64 << 20
 FAR = 1e6  # pixels: no photo is so large
@@ -71,6 +78,31 @@ def detection_of_points(points: npt.NDArray[np.floating] | Sequence[Sequence[flo
     return Detection(box, 1.0, eyes.astype(np.float32), given=True)
 
 
+def other_readings(detection: Detection) -> list[Detection]:
+    """Other places of the face whose eyes are given: named from right to left, seen aslant, both, and so on."""
+    eyes = detection.points.astype(np.float64)
+    middle = eyes.mean(0)
+    found = [detection_of_points(eyes[::-1])]
+    if not _eyes_alone(detection):
+        x, y = detection.box.centre
+        w, h = GROWTH * detection.box.width / 2, GROWTH * detection.box.height / 2
+        found += [
+            replace(detection, box=Box(x - w, y - h, x + w, y + h), points=detection.points[::k]) for k in (1, -1)
+        ]
+    return found + [
+        detection_of_points((eyes[::order] - middle) * spread + middle) for spread in SPREADS for order in (1, -1)
+    ]
+
+
+def either_way(detection: Detection) -> bool:
+    """Whether a face whose eyes are given may stand or hang: nothing else was given, or they run from right to left."""
+    return bool(detection.points[1, 0] < detection.points[0, 0]) or _eyes_alone(detection)
+
+
+def _eyes_alone(detection: Detection) -> bool:
+    return np.allclose(detection_of_points(detection.points).box.centre, detection.box.centre, atol=0.01)
+
+
 def detection_of_box(left: float, top: float, right: float, bottom: float) -> Detection:
     """A face from the upright box round its landmarks (brows to chin). Raises ShapeError where that is no box."""
     if not (np.isfinite([left, top, right, bottom]).all() and right - left >= 2 and bottom - top >= 2):
@@ -116,20 +148,26 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
 
 
 def _whole_face(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(68, 2): the generic face's landmarks, moved, turned and scaled to fit 2 or 5 points."""
-    whole, own, spread = _generic_face(len(points))
+    """(68, 2): the generic face's landmarks, moved, turned and scaled to fit 2 or 5 points (5: also in depth)."""
     # In complex numbers a similarity is w = a z + b, and least squares for a is one division; z has its mean at 0.
     w = points @ [1, 1j]
     middle = w.mean()
-    moved = np.vdot(own, w - middle) / spread * whole + middle
-    return np.stack([moved.real, moved.imag], axis=1)
+    best = np.zeros(0, np.complex128)
+    least = np.inf
+    for yaw in YAWS_DEG if len(points) > 2 else YAWS_DEG[:1]:
+        whole, own, spread = _generic_face(len(points), yaw)
+        factor = np.vdot(own, w - middle) / spread
+        misfit = float((np.abs(factor * own + middle - w) ** 2).sum())
+        if misfit < least:
+            best, least = factor * whole + middle, misfit if yaw else misfit * BETTER**2
+    return np.stack([best.real, best.imag], axis=1)
 
 
 @functools.cache
-def _generic_face(count: int) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128], float]:
-    """The generic face as complex numbers round the mean of its first `count` of five points: its 68 landmarks, those
-    points, and the sum of their squares."""
-    generic = generic_landmarks68()[:, :2]
+def _generic_face(count: int, yaw: int) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128], float]:
+    """The generic face, turned, as complex numbers round the mean of its first `count` of five points: its 68
+    landmarks, those points, and the sum of their squares."""
+    generic = (generic_landmarks68() @ Pose(np.radians(yaw), 0, 0).matrix.T)[:, :2]
     own = np.stack([generic[36:42].mean(0), generic[42:48].mean(0), generic[30], generic[48], generic[54]])[:count]
     z = own @ [1, 1j]
     around = z - z.mean()

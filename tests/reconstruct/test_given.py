@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_faces import drawn_face
+from faces import posed
 
 from masksynth.errors import ConfigError, ShapeError
 from masksynth.reconstruct import find_faces, load_reconstructor
@@ -197,3 +198,41 @@ def test_a_line_of_the_photo_with_a_wrong_count_says_the_count(tmp_path):
     path.write_text("ann.jpg,1,2,3\n")
     with pytest.raises(ConfigError, match="a line has 3 numbers, but 4, 10, 136 or 212 are wanted"):
         read_faces(path, Path("ann.jpg"))
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["left first", "right first"])
+@pytest.mark.parametrize("hanging", [False, True], ids=["standing", "hanging"])
+def test_two_eyes_may_be_named_either_way_and_the_face_may_hang(landmarks, face, order, hanging):
+    rgb, points = face.rgb, landmarks
+    if hanging:
+        rgb, points = np.ascontiguousarray(rgb[::-1, ::-1]), [rgb.shape[1] - 1, rgb.shape[0] - 1] - landmarks
+    given = GivenFaces([detection_of_points(five(points)[:2][::order])])
+    faces, dropped = find_faces(rgb, given, load_reconstructor())
+    assert not dropped
+    assert np.linalg.norm(faces[0].landmarks68[17:, :2] - points[17:], axis=1).mean() < 4
+
+
+def test_eyes_of_a_face_turned_far_aside_lead_to_it():
+    face = drawn_face(yaw=60, size=70, shape=(300, 400), centre=(170.0, 130.0))
+    truth = landmarks68_from_mesh(face.mesh)[:, :2].astype(np.float64)
+    for count in (2, 5):
+        faces, dropped = find_faces(
+            face.rgb, GivenFaces([detection_of_points(shown(truth, count))]), load_reconstructor()
+        )
+        assert not dropped
+        assert np.linalg.norm(faces[0].landmarks68[36:48, :2] - truth[36:48], axis=1).mean() < 10
+
+
+@pytest.mark.parametrize("yaw", [-80, -60, 0, 60, 80])
+def test_five_points_of_a_turned_face_give_the_box_of_all(yaw):
+    points = posed(yaw=yaw).landmarks68[:, :2].astype(np.float64)
+    few, many = detection_of_points(five(points)).box, detection_of_points(points).box
+    assert np.allclose(few.centre, many.centre, atol=0.1 * many.height)
+    assert np.isclose(few.height, many.height, rtol=0.12)
+
+
+def test_a_face_that_is_not_where_its_eyes_are_given_is_dropped_with_the_reason(face, landmarks):
+    elsewhere = five(landmarks)[:2] + np.array([30, 25])  # on the cheek: the mesh finds the face all the same
+    faces, dropped = find_faces(face.rgb, GivenFaces([detection_of_points(elsewhere)]), load_reconstructor())
+    assert not faces
+    assert "interocular distances from them" in dropped[0]
