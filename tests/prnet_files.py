@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from masksynth.reconstruct.prnet_torch import PlainPRNet
+from masksynth.weights.crc32c import crc32c
 from masksynth.weights.prnet_layout import DECODER, ENCODER, tensors
 
 
@@ -70,7 +71,7 @@ def write_tensorflow(stem: Path, arrays: dict[str, np.ndarray]) -> None:
         for name in sorted(entries):
             values = entries[name]
             data.write(values.tobytes())
-            table.append((name.encode(), _entry(values.shape, offset, values.nbytes)))
+            table.append((name.encode(), _entry(values.shape, offset, values.nbytes, masked(values.tobytes()))))
             offset += values.nbytes
     _write_table(stem.with_name(stem.name + ".index"), [(b"", b"\x08\x01"), *table])
 
@@ -78,7 +79,10 @@ def write_tensorflow(stem: Path, arrays: dict[str, np.ndarray]) -> None:
 def write_index_with_layout_of(index: Path, entries: dict, out: Path) -> None:
     """An index of the given entries in the same table form; for comparing with the published one."""
     table = [(b"", b"\x08\x01")]
-    table += [(n.encode(), _entry(entries[n].shape, entries[n].offset, entries[n].size)) for n in sorted(entries)]
+    table += [
+        (n.encode(), _entry(entries[n].shape, entries[n].offset, entries[n].size, entries[n].checksum))
+        for n in sorted(entries)
+    ]
     _write_table(out, table)
 
 
@@ -91,12 +95,18 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _entry(shape: tuple[int, ...], offset: int, size: int) -> bytes:
+def masked(data: bytes) -> int:
+    """The checksum of some bytes as TensorFlow stores it."""
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _entry(shape: tuple[int, ...], offset: int, size: int, checksum: int) -> bytes:
     dims = b"".join(b"\x12" + _varint(len(d)) + d for d in (b"\x08" + _varint(n) for n in shape))
     value = b"\x08\x01\x12" + _varint(len(dims)) + dims
     if offset:
         value += b"\x20" + _varint(offset)
-    return value + b"\x28" + _varint(size) + b"\x35" + struct.pack("<I", 0)
+    return value + b"\x28" + _varint(size) + b"\x35" + struct.pack("<I", checksum)
 
 
 def _write_table(path: Path, items: list[tuple[bytes, bytes]], block_size: int = 4096) -> None:

@@ -17,8 +17,8 @@ from masksynth.weights.imported import Arrays, read_prnet, store
 def import_prnet(path: Path, *, unchecked: bool = False) -> Path:
     """Import PRNet from FaceX-Zoo's ``prnet.pth`` or from PRNet's TensorFlow checkpoint.
 
-    The published PyTorch file is known by its hash. Any other must make a plausible face of a generated one, unless
-    `unchecked`; the imported file then says that it was not checked.
+    The published PyTorch file is known by its hash, the published checkpoint by that of its index. Any other must make
+    a plausible face of a generated one, unless `unchecked`; the imported file then says that it was not checked.
 
     Raises
     ------

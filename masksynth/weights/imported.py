@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 
 FACEXZOO_PRNET_BLOB = "3a7a706e2c2c7c299ad10666180af0909b839d9e"
 """Git's name of FaceX-Zoo's prnet.pth, by which the genuine file is known."""
+PRNET_INDEX_SHA256 = "cb88192fcf744b8e26d1ea6a2681cd90f102a2d977ab1bac3026bdf4ce785744"
+"""Of the index of PRNet's own checkpoint. It holds a checksum of every tensor, so data that agree are genuine too."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,15 @@ def read_prnet(path: Path) -> UserFile:
         path = _only_weights_in(path)
     stem_of_checkpoint = not path.exists() and path.with_name(path.name + ".index").exists()
     if stem_of_checkpoint or path.suffix in (".index", ".meta") or ".data-" in path.name:
-        _, data = checkpoint_files(path)
+        index, data = checkpoint_files(path)
         found = read_checkpoint(path, {t.tensorflow: t.tensorflow_shape for t in tensors()})
         arrays = {}
         for tensor in tensors():
             values = found[tensor.tensorflow]
             arrays[tensor.name] = values if values.ndim == 1 else np.ascontiguousarray(values.transpose(3, 2, 0, 1))
         _check_finite(path, found)
-        return UserFile(arrays, data.name, "TensorFlow checkpoint", file_sha256(data), False)
+        genuine = file_sha256(index) == PRNET_INDEX_SHA256
+        return UserFile(arrays, data.name, "TensorFlow checkpoint", file_sha256(data), genuine)
     state = read_state_dict(path)
     arrays = _chosen(path, state, {t.name: (t.pytorch, t.shape) for t in tensors()})
     return UserFile(arrays, path.name, "PyTorch state dict", file_sha256(path), git_blob(path) == FACEXZOO_PRNET_BLOB)
@@ -97,6 +101,7 @@ def read_state_dict(path: Path) -> Arrays:
     import torch
 
     _check_start(path)
+    _check_sums(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unusual pickle protocols
@@ -119,6 +124,8 @@ def read_state_dict(path: Path) -> Arrays:
         if isinstance(value, torch.Tensor) and (value.is_floating_point() or value.ndim)  # counters are left out
     }
     for key, value in tensors_in.items():
+        if value.layout != torch.strided or value.is_meta or value.is_quantized:
+            raise WeightsError(f"{path}: {key} is no plain tensor (sparse, quantized or without values).")
         if not value.is_floating_point():
             raise WeightsError(f"{path}: {key} is {str(value.dtype).removeprefix('torch.')}, but float32 is wanted.")
     return {key: value.to(torch.float32).numpy() for key, value in tensors_in.items()}
@@ -139,6 +146,19 @@ def _check_start(path: Path) -> None:
     packed = start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zX")) or path.suffix == ".tar"
     advice = "Unpack it, and give the file that was in it." if packed else "Give a state dict that torch.save wrote."
     raise WeightsError(f"{path}: is not a PyTorch file. {advice}")
+
+
+def _check_sums(path: Path) -> None:
+    """Raise WeightsError where a part of a PyTorch archive differs from its checksum: the reader does not look."""
+    if not zipfile.is_zipfile(path):
+        return  # a pickle alone, or an archive whose end is missing, which the reader does notice
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # a damaged directory makes it raise nearly anything
+        raise WeightsError(f"{path}: is damaged or cut short. Copy it anew.") from error
+    if damaged:
+        raise WeightsError(f"{path}: is damaged: {damaged} differs from its checksum. Copy it anew.")
 
 
 def git_blob(path: Path) -> str:

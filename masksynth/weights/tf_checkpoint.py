@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.errors import WeightsError
+from masksynth.weights.crc32c import crc32c, unmasked
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes
@@ -32,6 +33,7 @@ class Entry:
     shard: int
     offset: int
     size: int  # bytes
+    checksum: int = 0  # CRC-32C as TensorFlow masks it; 0 where the index has none
 
 
 def checkpoint_files(path: Path) -> tuple[Path, Path]:
@@ -58,7 +60,8 @@ def read_checkpoint(path: Path, wanted: dict[str, tuple[int, ...]]) -> dict[str,
     Raises
     ------
     WeightsError
-        If a file is missing, damaged or short, or a tensor is missing or of another shape or type.
+        If a file is missing, damaged or short, or a tensor is missing, of another shape or type, or not that of
+        its checksum.
     """
     index_file, data_file = checkpoint_files(path)
     entries = read_index(index_file)
@@ -74,7 +77,10 @@ def read_checkpoint(path: Path, wanted: dict[str, tuple[int, ...]]) -> dict[str,
             if entry.shape != shape or entry.dtype != FLOAT32 or entry.size != 4 * int(np.prod(shape)):
                 raise WeightsError(f"{index_file}: {name} is {entry.shape}, but {shape} float32 is wanted.")
             stream.seek(entry.offset)
-            found[name] = np.frombuffer(stream.read(entry.size), "<f4").reshape(shape).astype(np.float32)
+            data = stream.read(entry.size)
+            if entry.checksum and crc32c(data) != unmasked(entry.checksum):
+                raise WeightsError(f"{data_file}: is damaged: {name} differs from its checksum. Copy it anew.")
+            found[name] = np.frombuffer(data, "<f4").reshape(shape).astype(np.float32)
     return found
 
 
@@ -130,12 +136,15 @@ def _entry(value: bytes) -> Entry:
     """BundleEntryProto: 1 dtype, 2 shape, 3 shard, 4 offset, 5 size, 6 checksum."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0}
     shape: tuple[int, ...] = ()
+    checksum = 0
     for field, content in _fields(value):
         if field == 2 and isinstance(content, bytes):
             shape = tuple(_dimension(dim) for f, dim in _fields(content) if f == 2 and isinstance(dim, bytes))
         elif field in numbers and isinstance(content, int):
             numbers[field] = content
-    return Entry(numbers[1], shape, numbers[3], numbers[4], numbers[5])
+        elif field == 6 and isinstance(content, bytes):
+            checksum = int.from_bytes(content, "little")
+    return Entry(numbers[1], shape, numbers[3], numbers[4], numbers[5], checksum)
 
 
 def _dimension(value: bytes) -> int:

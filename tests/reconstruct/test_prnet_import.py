@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from masksynth.errors import WeightsError
 from masksynth.reconstruct.prnet import PRNetConfig, PRNetReconstructor
 from masksynth.reconstruct.prnet_import import gives_no_face, import_prnet
 from masksynth.weights import known, locate, state
-from masksynth.weights.imported import git_blob, origin, read_prnet
+from masksynth.weights.crc32c import crc32c, unmasked
+from masksynth.weights.fetch import file_sha256
+from masksynth.weights.imported import PRNET_INDEX_SHA256, git_blob, origin, read_prnet
 from masksynth.weights.prnet_layout import tensors
 from masksynth.weights.tf_checkpoint import read_index
 
@@ -81,7 +84,9 @@ def test_checkpoint_that_tests_write_has_the_published_names_and_layout(checkpoi
     ours = read_index(checkpoint / "w.index")
     theirs = read_index(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")
     assert len(theirs) == 545
-    assert ours == theirs
+    assert {name: replace(e, checksum=0) for name, e in ours.items()} == {
+        name: replace(e, checksum=0) for name, e in theirs.items()
+    }
     assert (checkpoint / "w.data-00000-of-00001").stat().st_size == 160_290_984
 
 
@@ -159,6 +164,63 @@ def test_tensor_of_a_checkpoint_that_is_no_number_is_named_as_it_is_there(tmp_pa
     write_tensorflow(tmp_path / "w", broken)
     with pytest.raises(WeightsError, match="resfcn256/Conv/BatchNorm/beta has values that are not finite"):
         read_prnet(tmp_path / "w.index")
+
+
+def test_checksum_is_castagnolis(test_data):
+    assert crc32c(b"123456789") == 0xE3069283  # the published check value
+    assert crc32c(bytes(32)) == 0x8A9136AA  # RFC 3720, appendix B.4
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+    entry = read_index(test_data / "prnet_uv" / "256_256_resfcn256_weight.index")["beta1_power"]
+    assert unmasked(entry.checksum) == crc32c(bytes(4))  # 0.9 to the power of the steps of training: 0
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 4, 255, 256, 257, 512, 5000])
+def test_checksum_of_any_length_is_that_of_one_byte_after_the_other(length):
+    data = np.random.default_rng(length).bytes(length)
+    state = 0xFFFFFFFF
+    for byte in data:
+        state ^= byte
+        for _ in range(8):
+            state = state >> 1 ^ (0x82F63B78 if state & 1 else 0)
+    assert crc32c(data) == state ^ 0xFFFFFFFF
+
+
+def test_one_bit_turned_in_a_checkpoint_is_named(tmp_path, arrays):
+    write_tensorflow(tmp_path / "w", arrays)
+    data = tmp_path / "w.data-00000-of-00001"
+    entry = read_index(tmp_path / "w.index")["resfcn256/resBlock_4/Conv_1/weights"]
+    with data.open("r+b") as stream:
+        stream.seek(entry.offset + entry.size // 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, 1)
+        stream.write(bytes([byte ^ 1]))
+    with pytest.raises(WeightsError, match=r"data-00000-of-00001: is damaged: resfcn256/resBlock_4/Conv_1/weights"):
+        read_prnet(tmp_path / "w")
+
+
+def test_data_of_other_weights_beside_the_published_index_are_refused(tmp_path, checkpoint, test_data):
+    index = test_data / "prnet_uv" / "256_256_resfcn256_weight.index"
+    assert file_sha256(index) == PRNET_INDEX_SHA256
+    (tmp_path / "w.index").write_bytes(index.read_bytes())
+    (tmp_path / "w.data-00000-of-00001").symlink_to(checkpoint / "w.data-00000-of-00001")
+    with pytest.raises(WeightsError, match="differs from its checksum"):
+        read_prnet(tmp_path / "w")
+
+
+def test_one_bit_turned_in_a_pytorch_file_is_named(tmp_path, arrays):
+    write_pytorch(tmp_path / "w.pth", arrays, whole=False)
+    content = bytearray((tmp_path / "w.pth").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"w\.pth: is damaged: w/data/\d+ differs from its checksum"):
+        read_prnet(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("odd", [torch.ones(16).to_sparse(), torch.zeros(16, device="meta")], ids=["sparse", "meta"])
+def test_tensor_without_plain_values_is_named(tmp_path, odd):
+    torch.save({"input_layer.1.bias": odd}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"input_layer\.1\.bias is no plain tensor"):
+        read_prnet(tmp_path / "w.pth")
 
 
 def test_file_that_would_run_code_is_refused(tmp_path):
