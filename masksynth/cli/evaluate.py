@@ -61,9 +61,12 @@ def command(file: Path | None, features: Path | None, out: Path | None, plot: Pa
     if (file is None) == (features is None):
         raise ConfigError("give either FILE, a masked data set, or --features, a file of features.")
     idle = {"--weights": how["weights"], "--protocol": how["protocols"], "--backbone": how["plugin"]}
+    idle["--batch-norm"] = how["batch_norm"] != "stored"
     if features is not None and any(idle.values()):
         given = next(name for name, value in idle.items() if value)
-        raise ConfigError(f"{given} says which network to run on FILE, but --features gives what one made already.")
+        raise ConfigError(f"{given} says how to run a network on FILE, but --features gives what one made already.")
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise ConfigError(f"{plot}: curves are drawn as SVG. Give a name that ends in .svg.")
     results = _of_features(features, out, how) if features is not None else _of_network(file, out, how)  # type: ignore[arg-type]
     for line in table(results):
         click.echo(line)

@@ -28,7 +28,7 @@ DEFAULT = PretrainConfig()
 @click.option("--lr", type=float, default=DEFAULT.lr, show_default=True)
 @click.option("--augment", type=click.Choice(["flip", "hsst", "none"]), default=DEFAULT.augment, show_default=True)
 @click.option("--amp", type=click.Choice(["off", "bf16"]), default="off", show_default=True)
-@click.option("--workers", type=int, help="Threads that read photos; else one a core.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads that read photos; else one a core.")
 @seed_option
 @compile_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from masksynth.cli.options import PATH, seed_option
+from masksynth.cli.options import PATH, force_option, seed_option
 from masksynth.cli.progress import Progress
-from masksynth.cli.training import note, speaks
+from masksynth.cli.training import note, saving_on_notice, speaks
 from masksynth.errors import ConfigError
 from masksynth.files import write_bytes
 
@@ -29,17 +29,18 @@ from masksynth.files import write_bytes
 @click.option("--width", type=float, help="A narrower backbone: a trial.")
 @seed_option
 @click.option("--device", default="auto", show_default=True)
+@force_option
 def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str, ...], **given: Any) -> None:
     """Run the rows of a table of the paper and print it beside the paper's figures.
 
     Table 1 is MobileFaceNet trained with and without masks, table 2 ten methods with IR-50; fig4 draws the ROC curves
     of table 2's networks. A row that is finished is not done again; the table shows the rows that are there, with the
-    paper's figure in brackets where it is known.
+    paper's figure in brackets where it is known, and a dash where there is no file.
 
     Example: masksynth reproduce --casia casia.h5 --init mobilefacenet=Epoch_17.pt --table 1
     """
     from masksynth.evaluate.plots import roc_svg
-    from masksynth.evaluate.reproduce import curves, folder_of, markdown, part_of, reproduce, rows_of
+    from masksynth.evaluate.reproduce import DATA, contents_of, curves, folder_of, markdown, part_of, reproduce, rows_of
 
     data = {name: path for name, path in (("casia", casia), ("oulu", oulu), ("buaa", buaa)) if path is not None}
     settings = {name: given[name] for name in ("iterations", "batch", "width", "seed") if given[name] is not None}
@@ -50,7 +51,7 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
     rows = rows_of(table, settings)
     mine = part_of(rows, _fraction(given["part"]))
     current = ""
-    with Progress() as progress:
+    with saving_on_notice() as stop, Progress() as progress:
 
         def step(name: str, done: int, total: int) -> None:
             nonlocal current
@@ -67,12 +68,15 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
             folder,
             init=_starts(inits),
             device=given["device"],
+            force=given["force"],
+            stop=stop,
             say=note,
             on_step=step,
         )
     if not speaks():
         return
-    text = markdown(table, rows, folder, tuple(data))
+    contents = contents_of(data)
+    text = markdown(table, rows, folder, DATA, contents)
     click.echo(text)
     trial = sorted(set(settings) - {"seed"})
     if trial:
@@ -82,7 +86,7 @@ def command(casia: Path, oulu: Path | None, buaa: Path | None, inits: tuple[str,
     click.echo(f"{path}: the table")
     if table == "fig4":
         figure = folder.parent / "fig4.svg"
-        write_bytes(figure, roc_svg(curves(rows, folder, tuple(data))).encode())
+        write_bytes(figure, roc_svg(curves(rows, folder, tuple(data), contents)).encode())
         click.echo(f"{figure}: ROC curves of the masked probes; the paper's own are not known as numbers")
 
 

@@ -18,6 +18,7 @@ from masksynth.evaluate.metrics import FarRule
 from masksynth.evaluate.protocols import FARS, ProbeResult, evaluate_probes
 
 LABELS = ("probe_labels", "gallery_labels", "missing_probe_labels", "missing_gallery_labels")
+EXACT = 2.0**53  # whole numbers as floating point are exact up to here
 NEEDED = ("probe", "probe_labels", "gallery", "gallery_labels")
 
 
@@ -84,6 +85,8 @@ def _labels(path: Path, key: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         raise ShapeError(
             f"{path}: {key} is {values.shape} {values.dtype}, but a vector of integers or strings is wanted."
         )
+    if values.dtype.kind in "uf" and len(values) and max(abs(float(values.min())), float(values.max())) > EXACT:
+        raise EvaluationError(f"{path}: {key} holds labels beyond ±2^53, which cannot be told apart. Give strings.")
     if values.dtype.kind == "S":
         return np.char.decode(values, "latin-1")
     return values if values.dtype.kind == "U" else values.astype(np.int64)

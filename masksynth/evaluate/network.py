@@ -34,6 +34,7 @@ class Evaluation:
     network: NetworkInfo
     dataset: str
     complete: bool  # of the data set
+    content_sha256: str  # of the data set; "" where the file does not say
     rule: FarRule
     protocols: dict[str, tuple[ProbeResult, ...]]
     notes: tuple[str, ...]
@@ -131,6 +132,7 @@ def evaluate_network(
             network=info,
             dataset=str(store.attrs.get("dataset", "")),
             complete=store.complete,
+            content_sha256=str(store.attrs.get("content_sha256", "")),
             rule=rule,
             protocols=results,
             notes=(*_notes(store, info), *_seen(info.protocol, chosen), *own_splits(chosen)),
@@ -144,6 +146,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "data": os.path.abspath(evaluation.data),
         "dataset": evaluation.dataset,
         "complete": evaluation.complete,
+        "content_sha256": evaluation.content_sha256,
         "weights": {"path": os.path.abspath(evaluation.weights), "sha256": evaluation.weights_sha256},
         "network": dataclasses.asdict(evaluation.network),
         "far_rule": evaluation.rule,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, get_args
 
 from masksynth.errors import ConfigError, StoreError
 from masksynth.evaluate.network import as_json, evaluate_network
@@ -19,7 +21,7 @@ from masksynth.evaluate.plots import Curve
 from masksynth.files import write_bytes
 from masksynth.store import open_store
 from masksynth.train import processes
-from masksynth.train.config import HsstConfig, IdrConfig, PlainConfig, TrainConfig, WcnnConfig
+from masksynth.train.config import Backbone, HsstConfig, IdrConfig, PlainConfig, TrainConfig, WcnnConfig
 from masksynth.train.start import choose_device, train
 
 DATA = ("casia", "oulu", "buaa")
@@ -107,30 +109,39 @@ def reproduce(
     *,
     init: Mapping[str, Path],
     device: str = "auto",
+    force: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_step: Callable[[str, int, int], None] = lambda row, done, total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Train and test rows; what is finished is left alone.
+    """Train and test rows; what is finished is left alone, and so are figures of the same files.
 
     Parameters
     ----------
     data : "casia", "oulu", "buaa" → masked data set
         CASIA is needed, the others are tested on where given.
     init : backbone → weights to start from
+    force : bool
+        Train rows anew that are there with other settings, or finished.
     say : callable
         Receives what the user should know.
     on_step : callable
         Called with the row's name, iterations done and in all.
+    stop : callable
+        Asked after every iteration; where it answers True the row's state is saved and KeyboardInterrupt raised.
 
     Raises
     ------
     ConfigError
-        If there is no CASIA file.
+        If there is no CASIA file, or `init` names no backbone of the tables.
     StoreError
         If a row trains without masks and the file lacks the clean crops.
     """
     if "casia" not in data:
         raise ConfigError("every row trains on CASIA NIR-VIS 2.0: give its masked data set with --casia.")
+    for name in init:
+        if name not in get_args(Backbone):
+            raise ConfigError(f"--init {name}=…: the tables' backbones are {' and '.join(get_args(Backbone))}.")
     if any(row.config.nir == "clean" for row in rows):
         with open_store(data["casia"]) as store:
             if "clean" not in store.kinds("nir"):
@@ -143,7 +154,7 @@ def reproduce(
                 if "clean" not in store.kinds("nir"):
                     say(f"{data[name]}: lacks the crops without masks, so {name}'s unmasked columns stay empty")
     with processes.joined(choose_device(device)) as chosen:
-        _do(rows, data, folder, init=init, device=str(chosen), say=say, on_step=on_step)
+        _do(rows, data, folder, init=init, device=str(chosen), force=force, say=say, on_step=on_step, stop=stop)
 
 
 def _do(
@@ -153,9 +164,12 @@ def _do(
     *,
     init: Mapping[str, Path],
     device: str,
+    force: bool,
     say: Callable[[str], None],
     on_step: Callable[[str, int, int], None],
+    stop: Callable[[], bool],
 ) -> None:
+    contents = contents_of(data)
     for row in rows:
         start = init.get(row.config.backbone)
         if start is None:
@@ -166,12 +180,14 @@ def _do(
             out=folder / row.folder,
             init=start,
             device=device,
+            force=force,
+            stop=stop,
             say=lambda text, name=row.name: say(f"{name}: {text}"),  # type: ignore[misc]
             on_step=lambda k, record, r=row: on_step(r.name, k, r.config.iterations),  # type: ignore[misc]
         )
         for name, path in data.items():
             result = done.run.path / f"evaluation-{name}.json"
-            if processes.rank() or (done.already_done and result.is_file()):
+            if processes.rank() or (done.already_done and _result(result, contents[name])):
                 continue
             protocols = (TRAINED_ON,) if name == "casia" else ("all",)
             evaluation = evaluate_network(path, weights=done.run.path, protocols=protocols, device=device)
@@ -179,15 +195,33 @@ def _do(
         processes.wait_for_all()
 
 
-def markdown(table: str, rows: Sequence[Row], folder: Path, data: Sequence[str] = DATA) -> str:
-    """The table, from the rows that are done: rank-1 and VR@FAR = 0.1 % of masked probes, the paper's in brackets."""
+def contents_of(data: Mapping[str, Path]) -> dict[str, str]:
+    """Data set → what tells the content of its file from another's."""
+    contents = {}
+    for name, path in data.items():
+        with open_store(path) as store:
+            contents[name] = str(store.attrs.get("content_sha256", "")) or os.path.abspath(path)
+    return contents
+
+
+def markdown(
+    table: str,
+    rows: Sequence[Row],
+    folder: Path,
+    data: Sequence[str] = DATA,
+    contents: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The table, from the rows that are done: rank-1 and VR@FAR = 0.1 % of masked probes, the paper's in brackets.
+
+    Figures of a file whose content is not that in `contents`, where it names the data set, are left out.
+    """
     columns = [(name, probes) for name in data for probes in (("unmasked", "masked") if table == "1" else ("masked",))]
     names = [f"{name} {probes} {figure}" for name, probes in columns for figure in ("rank-1", "VR@FAR=0.1 %")]
     lines = ["| row | start | " + " | ".join(names) + " |", "| --- " * (len(names) + 2) + "|"]
     for row in rows:
         cells, start = [], "–"
         for name, probes in columns:
-            result = _read(folder / row.folder / f"evaluation-{name}.json")
+            result = _result(folder / row.folder / f"evaluation-{name}.json", contents.get(name, ""))
             if result:
                 start = result["network"]["origin"]
             for figure in ("rank1", "vr@0.001"):
@@ -198,24 +232,33 @@ def markdown(table: str, rows: Sequence[Row], folder: Path, data: Sequence[str] 
     return "\n".join(lines) + "\n"
 
 
-def curves(rows: Sequence[Row], folder: Path, data: Sequence[str] = DATA) -> dict[str, dict[str, Curve]]:
-    """Data set → row → the ROC curve of its masked probes, on the first protocol; of the rows that are done."""
+def curves(
+    rows: Sequence[Row], folder: Path, data: Sequence[str] = DATA, contents: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, dict[str, Curve]]:
+    """Data set → row → the ROC curve of its masked probes, on the first protocol; of the rows that are done.
+
+    `contents` as in `markdown`.
+    """
     out: dict[str, dict[str, Curve]] = {name: {} for name in data}
     for name in data:
         for row in rows:
-            protocols = _read(folder / row.folder / f"evaluation-{name}.json").get("protocols", {})
+            result = _result(folder / row.folder / f"evaluation-{name}.json", contents.get(name, ""))
+            protocols = result.get("protocols", {})
             first: dict[str, Any] = next(iter(protocols.values()), {})
             if "masked" in first:
                 out[name][row.name] = first["masked"]["roc"]
     return out
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _result(path: Path, content: str) -> dict[str, Any]:
+    """The figures in `path`; {} where there are none, or they are of a file of another content than `content`."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict) or (content and content != (values.get("content_sha256") or values.get("data"))):
+        return {}
+    return values
 
 
 def _figure(result: dict[str, Any], probes: str, figure: str) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -29,6 +30,9 @@ PAPER_MOMENTUM = 0.999  # Mo et al., SST (ECCV 2020), and released
 # Of the released heads, the triplet's of FaceNet (Schroff et al., CVPR 2015); the paper names none.
 SCALE: dict[str, float] = {"softmax": 30.0, "am": 32.0, "arc": 32.0, "triplet": 1.0}
 MARGIN: dict[str, float] = {"softmax": 0.0, "am": 0.35, "arc": 0.35, "triplet": 0.2}
+
+# softmax has none; cosines lie in [-1, 1] (am), angles in [0, π] (arc), squared distances in [0, 4] (triplet)
+LARGEST_MARGIN: dict[str, float] = {"softmax": 0.0, "am": 2.0, "arc": math.pi, "triplet": 4.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +73,8 @@ class TrainConfig:
         _at_least(self, "dimensions", 1)
         _at_least(self, "weight_decay", 0.0)
         _at_least(self, "seed", 0)
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be above 0, got {self.lr}")
+        if not 0 < self.lr < math.inf:
+            raise ConfigError(f"lr must be above 0 and finite, got {self.lr}")
         if not 0 < self.width <= 4:
             raise ConfigError(f"width must be in (0, 4], got {self.width}")
         if not 0 <= self.sgd_momentum < 1:
@@ -105,8 +109,11 @@ class LossConfig(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of(self, "loss", get_args(Loss))
-        if self.scale is not None and not self.scale > 0:
-            raise ConfigError(f"scale must be above 0, got {self.scale}")
+        if self.scale is not None and not 0 < self.scale < math.inf:
+            raise ConfigError(f"scale must be above 0 and finite, got {self.scale}")
+        most = LARGEST_MARGIN[self.loss]
+        if self.margin is not None and not 0 <= self.margin <= most:
+            raise ConfigError(f"the margin of {self.loss} must be in [0, {most:.4g}], got {self.margin}")
 
     @property
     def loss_scale(self) -> float:
@@ -171,8 +178,11 @@ class PlainConfig(LossConfig):
         _one_of(self, "mining", get_args(Mining))
         if not self.head_lr > 0:
             raise ConfigError(f"head_lr must be above 0, got {self.head_lr}")
-        if self.loss == "triplet" and self.batch % GROUP:
-            raise ConfigError(f"a batch of triplets is a multiple of {GROUP} images, got {self.batch}")
+        if self.loss == "triplet" and (self.batch % GROUP or self.batch < 2 * GROUP):
+            raise ConfigError(
+                f"a batch of triplets is a multiple of {GROUP} images, two NIR and two VIS of each identity, and has "
+                f"two identities at least: {2 * GROUP} or more images; got {self.batch}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

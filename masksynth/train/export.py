@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +59,14 @@ def export(weights: Path, path: Path, *, plugin: str = "") -> Exported:
     Raises
     ------
     ConfigError
-        If the packages of the extra "export" are not installed, or a plug-in was not named.
+        If the packages of the extra "export" are not installed, a plug-in was not named, or `path` is no .onnx.
     WeightsError
         If the weights cannot be read, or the exported network does not agree with torch's.
     OutputError
         If the file cannot be written.
     """
+    if path.suffix.lower() != ".onnx":
+        raise ConfigError(f"{path}: a network is written as ONNX. Give a name that ends in .onnx.")
     absent = [name for name in NEEDS if importlib.util.find_spec(name) is None]
     if absent:
         raise ConfigError(f"export needs {', '.join(absent)}: pip install 'masksynth[export]'.")
@@ -69,7 +74,7 @@ def export(weights: Path, path: Path, *, plugin: str = "") -> Exported:
     embedder = Embedder(net.to(memory_format=torch.contiguous_format), info).eval()  # type: ignore[call-overload]
     crops = np.random.default_rng(0).uniform(0, 255, (3, 3, info.side, info.side)).astype(np.float32)
     with atomic_path(path) as temporary:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet("torch.onnx"):
             warnings.simplefilter("ignore")  # the exporter's words on its own future
             torch.onnx.export(
                 embedder,
@@ -87,6 +92,18 @@ def export(weights: Path, path: Path, *, plugin: str = "") -> Exported:
         if not cosine > PARITY:
             raise WeightsError(f"{path}: the exported network does not agree with torch's (least cosine {cosine:.5f}).")
     return Exported(path, info, cosine)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """No warnings of a logger and those below it: of packages, for instance, that the network does not need."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _describe(path: Path, info: NetworkInfo) -> None:

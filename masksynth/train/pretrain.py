@@ -64,8 +64,8 @@ class PhotoSource:
             return crop(pixels, crop_from_photo(sample.points, side), side)
         if pixels.shape[0] != pixels.shape[1]:
             raise TrainingError(
-                f"{sample.path}: is {pixels.shape[1]} x {pixels.shape[0]} px, but a photo without its five points "
-                "must be a square crop. Crop it first, or give a list with points."
+                f"{self.name}: {sample.path} is {pixels.shape[1]} x {pixels.shape[0]} px, but a photo without its five "
+                "points must be a square crop. Crop it first, or give a list with points."
             )
         if pixels.shape[0] == side:
             return np.ascontiguousarray(pixels)
@@ -80,9 +80,16 @@ class StoreSource:
         self._store, self.name = store, str(store.path)
         _, self.identity = np.unique(store.labels("vis"), return_inverse=True)
 
-    def read(self, number: int, side: int) -> Crops:
+    def check(self, side: int) -> None:
+        """Raise TrainingError where the crops are of another side."""
         if side != self._store.side:
-            raise TrainingError(f"{self.name}: holds crops of {self._store.side} px, but {side} px are asked for.")
+            raise TrainingError(
+                f"{self.name}: holds crops of {self._store.side} px, but {side} px are asked for. Give --side "
+                f"{self._store.side}."
+            )
+
+    def read(self, number: int, side: int) -> Crops:
+        self.check(side)
         return self._store.images("vis", [number])[0]
 
 
@@ -177,6 +184,10 @@ def pretrain(
     """
     with processes.joined(choose_device(device)) as chosen:
         source = open_source(path)
+        if isinstance(source, StoreSource):
+            source.check(config.side)  # before there is a folder
+        if not len(source.identity):
+            raise TrainingError(f"{path}: has no VIS photo to train on.")
         images, identities = len(source.identity), int(source.identity.max()) + 1
         if identities < 2:
             raise TrainingError(f"{path}: shows {identities} identity; a classifier needs two at least.")

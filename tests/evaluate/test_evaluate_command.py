@@ -75,6 +75,8 @@ def test_noise_absent_file_and_both_inputs_are_refused(tmp_path):
         (["--features", str(tmp_path / "absent.npz")], 1, "there is no such file"),
         ([], 2, "give either FILE"),
         (["m.h5", "--features", "f.npz"], 2, "give either FILE"),
+        (["--features", "f.npz", "--batch-norm", "per-spectrum"], 2, "--batch-norm says how to run a network"),
+        (["--features", "f.npz", "--plot", "curves.png"], 2, "curves.png: curves are drawn as SVG"),
     ]:
         result = CliRunner().invoke(main, ["evaluate", *arguments])
         assert (result.exit_code, words in result.output) == (code, True), result.output

@@ -64,6 +64,8 @@ def test_length_of_a_feature_never_matters(tmp_path):
         ({**GOOD, "missing_probe_labels": np.array(["a"])}, EvaluationError, "so that they never match"),
         ({**GOOD, "gallery": GOOD["gallery"][:, :5]}, ShapeError, "have 8 numbers each, gallery features 5"),
         ({**GOOD, "probe": GOOD["probe"].astype(complex)}, ShapeError, "a matrix of numbers"),
+        ({**GOOD, "probe_labels": LABELS * 1e300}, EvaluationError, "probe_labels holds labels beyond"),
+        ({**GOOD, "gallery_labels": np.arange(4, dtype=np.uint64) + np.uint64(2**63)}, EvaluationError, "Give strings"),
         ({**GOOD, "probe_labels": LABELS + 1}, EvaluationError, "the gallery lacks the identity of"),
     ],
 )

@@ -6,6 +6,7 @@ import json
 from xml.etree import ElementTree
 
 import h5py
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from pattern_faces import write_pattern_store
@@ -90,12 +91,51 @@ def test_rows_are_done_by_two_tasks_and_never_twice(tmp_path, monkeypatch):
     assert "buaa unmasked rank-1" in table
 
 
+def test_another_file_in_the_place_of_the_first_is_tested_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("casia", 0), ("a", 1), ("b", 2)):
+        write_pattern_store(tmp_path / f"{name}.h5", plan=name)
+        with h5py.File(tmp_path / f"{name}.h5", "a") as file:
+            file.attrs["content_sha256"] = f"content of {name}"
+            file["nir/image"][:] = np.random.default_rng(seed).integers(0, 255, file["nir/image"].shape)
+    command = ["reproduce", "--casia", "casia.h5", "--table", "1", *TRIAL, "--row"]
+    result = CliRunner().invoke(main, [*command, "1/2", "--oulu", "a.h5"])
+    assert result.exit_code == 0, result.output
+    rows = {line.split(" | ")[0]: line.split(" | ")[8] for line in result.output.splitlines() if line.startswith("| S")}
+    assert rows["| Softmax, trained without masks"] != "–"
+    kept = tmp_path / "reproduction/table1/softmax-trained-without-masks/evaluation-oulu.json"
+    first = json.loads(kept.read_text())
+    other = CliRunner().invoke(main, [*command, "4/4", "--oulu", "b.h5"])  # another row: the first one's are of a.h5
+    assert other.exit_code == 0, other.output
+    (line,) = [line for line in other.output.splitlines() if line.startswith("| Softmax, trained without")]
+    assert line.split(" | ")[8] == "–"
+    again = CliRunner().invoke(main, [*command, "1/4", "--oulu", "b.h5"])
+    assert again.exit_code == 0, again.output
+    assert json.loads(kept.read_text())["content_sha256"] == "content of b"
+    assert json.loads(kept.read_text())["protocols"] != first["protocols"]
+
+
+def test_absent_file_leaves_a_dash_and_other_settings_want_force(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pattern_store(tmp_path / "casia.h5")
+    command = ["reproduce", "--casia", "casia.h5", "--table", "1", "--row", "4/4", *TRIAL]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.output.splitlines() if line.startswith("| HSST, trained with masks")]
+    assert line.endswith("| – | – | – | – | – | – | – | – |")  # Oulu and BUAA, with masks and without
+    other = CliRunner().invoke(main, [*command, "--seed", "1"])
+    assert other.exit_code == 2
+    assert "or --force to replace it" in other.output
+    forced = CliRunner().invoke(main, [*command, "--seed", "1", "--force"])
+    assert forced.exit_code == 0, forced.output
+
+
 def test_figure_draws_the_rows_of_table_2_that_are_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_pattern_store(tmp_path / "casia.h5")
     write_pattern_store(tmp_path / "oulu.h5", plan="p2")
     command = ["reproduce", "--casia", "casia.h5", "--oulu", "oulu.h5", "--table", "fig4", *TRIAL, "--row", "1/10"]
-    done = CliRunner().invoke(main, command)
+    done = CliRunner().invoke(main, [*command, "--batch", "8"])  # triplets need eight
     assert done.exit_code == 0, done.output
     assert "the paper's own are not known as numbers" in done.output
     root = ElementTree.parse(tmp_path / "reproduction" / "fig4.svg").getroot()
@@ -125,6 +165,7 @@ def test_wrong_use_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, words in [
         (["--init", "ir50"], "--init is BACKBONE=WEIGHTS"),
+        (["--init", "resnet50=a.pt"], "--init resnet50=…: the tables' backbones are mobilefacenet and ir50"),
         (["--row", "one"], "--row is K/N"),
         (["--row", "3/2"], "K from 1 to N"),
     ]:

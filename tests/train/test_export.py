@@ -50,3 +50,11 @@ def test_exported_network_gives_the_same_features_of_a_photo(tmp_path, more):
     again = CliRunner().invoke(main, ["export", str(tmp_path / "n.safetensors"), "-o", str(out)])
     assert again.exit_code == 2
     assert "is there already" in again.output
+
+
+def test_name_of_another_kind_is_refused(tmp_path):
+    write_network(tmp_path / "n.safetensors")
+    result = CliRunner().invoke(main, ["export", str(tmp_path / "n.safetensors"), "-o", str(tmp_path / "probe.png")])
+    assert result.exit_code == 2
+    assert "Give a name that ends in .onnx" in result.output
+    assert not (tmp_path / "probe.png").exists()

@@ -46,7 +46,7 @@ def test_photos_of_folders_are_crops_of_any_size(photos):
 def test_photo_that_is_no_crop_is_named(photos):
     write_photo(photos / "m.0000" / "a.png", np.zeros((40, 60, 3), np.uint8))
     source = open_source(photos)
-    with pytest.raises(TrainingError, match=r"a\.png: is 60 x 40 px"):
+    with pytest.raises(TrainingError, match=r"faces: m\.0000/a\.png is 60 x 40 px"):
         [source.read(number, 32) for number in range(21)]
 
 
@@ -55,6 +55,13 @@ def test_vis_crops_of_a_masked_data_set_will_do(tmp_path):
     assert len(source.identity) == 54
     with pytest.raises(TrainingError, match="crops of 32 px, but 48 px are asked for"):
         source.read(0, 48)
+
+
+def test_other_side_is_refused_before_there_is_a_folder(tmp_path):
+    path = write_pattern_store(tmp_path / "m.h5")
+    with pytest.raises(TrainingError, match=r"32 px, but 144 px are asked for\. Give --side 32\."):
+        pretrain(path, PretrainConfig(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_batches_read_ahead_are_those_of_one_thread(photos):

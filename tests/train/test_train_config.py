@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from masksynth.errors import ConfigError, TrainingError
-from masksynth.train.config import HsstConfig, fit_to_identities
+from masksynth.train.config import HsstConfig, PlainConfig, fit_to_identities
 
 
 def test_defaults_are_the_papers():
@@ -37,6 +37,9 @@ def test_short_run_moves_the_gallery_as_far_as_a_long_one():
         ("batch", 1, "at least 2"),
         ("lr", 0.0, "above 0"),
         ("lr", float("nan"), "above 0"),
+        ("lr", float("inf"), "above 0 and finite"),
+        ("scale", float("inf"), "above 0 and finite"),
+        ("margin", float("nan"), r"of softmax must be in \[0, 0\]"),
         ("loss", "hinge", "softmax, am, arc"),
         ("bn_mode", "off", "joint, separate, frozen"),
         ("momentum", 1.0, r"\[0, 1\)"),
@@ -48,6 +51,18 @@ def test_short_run_moves_the_gallery_as_far_as_a_long_one():
 def test_wrong_value_fails_at_construction(setting, value, words):
     with pytest.raises(ConfigError, match=words):
         HsstConfig(**{setting: value})
+
+
+@pytest.mark.parametrize(("loss", "margin"), [("am", 2.1), ("arc", 3.2), ("arc", float("nan")), ("triplet", -0.1)])
+def test_margin_that_no_pair_can_meet_is_refused(loss, margin):
+    with pytest.raises(ConfigError, match=f"the margin of {loss} must be in"):
+        HsstConfig(loss=loss, margin=margin)
+
+
+@pytest.mark.parametrize("batch", [4, 10])
+def test_batch_of_triplets_shows_two_identities_whole(batch):
+    with pytest.raises(ConfigError, match="two identities at least: 8 or more images"):
+        PlainConfig(loss="triplet", batch=batch)
 
 
 def test_settings_survive_json():
