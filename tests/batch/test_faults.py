@@ -126,7 +126,7 @@ def test_fifty_random_kills_change_no_byte(tmp_path: Path, run: Run) -> None:
     plan = plan_of(tmp_path / "data", names, part_size=3)
     run(plan, tmp_path / "whole.h5", workers=2)
     out = tmp_path / "m.h5"
-    words = command(tmp_path / "data", out, names, pause=0.1, part_size=3)
+    words = command(tmp_path / "data", out, names, pause=0.25, part_size=3)
     chance = random.Random(0)
     process = subprocess.Popen(words)
     for kill in range(50):
