@@ -242,9 +242,16 @@ def draw_layer(
         for first in range(0, width, SPAN):
             end = min(first + SPAN, width)
             count = look_up(py, first, end, uv, slot, width, planes, vertices, stride, jump, samples, lookups, places)
+            begin = (py * width + first) * channels
+            for k in range(begin, begin + (end - first) * channels):
+                layer[k] = np.float32(0.0)
+            if count == 0:
+                continue
             shade_span(count, first, end, step, texels, starts, sides, light, grid, lookups, places, row)
             for px in range(first, end):
-                k, to = 8 * px, (py * width + px) * channels
+                k, to = 8 * px, begin + (px - first) * channels
+                if max(row[k + 3], row[k + 4]) <= 0.0:
+                    continue
                 turn = turned(row, k)
                 for c in range(colours):
                     layer[to + c] = row[k + c] * turn
