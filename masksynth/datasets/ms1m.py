@@ -2,7 +2,8 @@
 
 - RecordIO: ``train.rec`` with ``train.idx`` and ``property`` or without them.
 - A list: lines ``path label`` (FaceX-Zoo), ``path label x1 y1 ... x5 y5`` (msra_lmk), or tab-separated ``train.lst`` of
-  MXNet tools, whose five points stand as five x and then five y. Paths start from the list's folder or one below it.
+  MXNet tools, whose five points stand as five x and then five y. Paths start from the list's folder, one below it or,
+  of a list that is named, the one above it.
 - Folders: ``<identity>/*.jpg``.
 """
 
@@ -47,7 +48,7 @@ def scan(root: Path, options: DatasetOptions) -> FaceDataset:
     faults: list[str] = []
     if root.is_file():
         record, listed = (root, None) if root.suffix.lower() == ".rec" else (None, root)
-        root = root.parent
+        root = root.parent if record is not None else _root_of_list(root)
     else:
         root = find_root(root, _is_root, WANTED)
         record, listed = _record_file(root), _list_file(root, notes)
@@ -199,7 +200,7 @@ def _numbers(fields: list[str]) -> Points2 | None:
 
 
 def _from_list(root: Path, listed: Path, notes: list[str]) -> Iterator[Sample]:
-    base, dropped = _base(root, listed)
+    base, dropped = _base(root, listed) or ("", 0)
     there = _Folders(root / base)
     strange: list[str] = []
     absent: list[str] = []
@@ -281,9 +282,17 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _base(root: Path, listed: Path) -> tuple[str, int]:
+def _root_of_list(listed: Path) -> Path:
+    """The list's folder; where its photos are not there, the one above, as that of msra_lmk is packed."""
+    for root in (listed.parent, listed.absolute().parent.parent):
+        if _base(root, listed) is not None:
+            return root
+    return listed.parent
+
+
+def _base(root: Path, listed: Path) -> tuple[str, int] | None:
     """Where the list's paths start: a folder below `root`, "" or ending in a slash, and how many of a path's own
-    leading folders are another machine's."""
+    leading folders are another machine's. None where none of its first photos is found."""
     bases = ("", *(f"{path.name}/" for path in folders(root).values()))
     for _, line in islice(iterate_lines(listed), LOOKED_AT):
         parsed = parse_line(line)
@@ -292,4 +301,4 @@ def _base(root: Path, listed: Path) -> tuple[str, int]:
             for base in bases:
                 if _Folders(root / base).find("/".join(parts[dropped:])) is not None:
                     return base, dropped
-    return "", 0
+    return None

@@ -168,6 +168,17 @@ def test_msra_lmk_needs_no_extension_and_bad_points_are_named(tmp_path: Path) ->
     assert any("1 line holds what are no five points: line 2" in note for note in dataset.notes)
 
 
+def test_a_list_in_a_folder_of_its_own_is_read_beside_the_photos(tmp_path: Path) -> None:
+    """So the five points are packed: lmk/msra_lmk.txt, whose paths start one above."""
+    write_list(tmp_path, "")
+    points = " ".join(map(str, range(10)))
+    (tmp_path / "lmk").mkdir()
+    (tmp_path / "lmk/msra_lmk.txt").write_text(f"m.02_f/2.jpg 1 {points}\nm.01_f/1-FaceId-0_align.jpg 0 {points}\n")
+    dataset = open_dataset("ms1m", tmp_path / "lmk/msra_lmk.txt")
+    assert [sample.path for sample in dataset.samples] == ["m.02_f/2.jpg", "m.01_f/1-FaceId-0_align.jpg"]
+    assert all(sample.points is not None for sample in dataset.samples)
+
+
 def test_one_may_give_a_split(tmp_path: Path) -> None:
     write_list(tmp_path / "data", "m.01_f/1-FaceId-0_align.jpg 0\nm.02_f/2.jpg 1\n")
     (tmp_path / "s.csv").write_text("part,subject\ntrain,1\n")
