@@ -43,8 +43,10 @@ def read_labels(path, first_pixel=1):
     """(68, 2) points in pixels counted from 0, and the yaw in degrees. ValueError where the file is of another form."""
     try:
         content = loadmat(path, variable_names=["pt3d_68", "Pose_Para"])
-        points = np.asarray(content["pt3d_68"], np.float64)
-        pose = np.asarray(content["Pose_Para"], np.float64).ravel()
+        points, pose = content["pt3d_68"], content["Pose_Para"]
+        if np.iscomplexobj(points) or np.iscomplexobj(pose):
+            raise ValueError("its numbers are complex")
+        points, pose = np.asarray(points, np.float64), np.asarray(pose, np.float64).ravel()
     except KeyError as error:
         raise ValueError(f"has no {error.args[0]}") from error
     except Exception as error:  # the reader raises nearly anything at a file that is no MATLAB file
@@ -170,7 +172,10 @@ def main():
     unknown = set(variants) - set(VARIANTS)
     if unknown or not arguments.folder.is_dir():
         raise SystemExit(f"no such variant: {unknown}" if unknown else f"{arguments.folder}: there is no such folder")
-    yaws, results, names = measure(arguments.folder, variants, arguments.detect, arguments.first_pixel)
+    try:
+        yaws, results, names = measure(arguments.folder, variants, arguments.detect, arguments.first_pixel)
+    except MasksynthError as error:  # the weights of a variant are not here
+        raise SystemExit(str(error)) from error
     if not names:
         raise SystemExit(f"{arguments.folder}: has no NAME.jpg with a NAME.mat of this form")
     print(f"{len(names)} photos; {int((np.abs(yaws) > 90).sum())} beyond 90° of yaw are left out of the bins")

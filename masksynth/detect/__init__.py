@@ -61,9 +61,10 @@ class FaceBoxesDetector(SearchingDetector):
     def __init__(self) -> None:
         from masksynth.detect.faceboxes_torch import FaceBoxes
         from masksynth.detect.search import FAR_SIGHTED
-        from masksynth.weights import locate
+        from masksynth.weights import known, locate
 
         self._network = FaceBoxes(locate("faceboxes"))
+        self.settings = known("faceboxes").sidecar.read_text(encoding="ascii").strip()  # other weights find other faces
         self._look, self._reach = self._network.detect_once, FAR_SIGHTED
 
 

@@ -10,6 +10,7 @@ from drawn_faces import drawn_face
 from masksynth.detect import load_detector
 from masksynth.detect.faceboxes_torch import FaceBoxesNet, _decoded, anchors
 from masksynth.errors import WeightsError
+from masksynth.reconstruct.cache import FaceCache
 from masksynth.weights import import_network, known, state
 from masksynth.weights.faceboxes_layout import FACEBOXES_SHA256, faceboxes_shapes
 from masksynth.weights.imported import origin
@@ -81,6 +82,22 @@ def test_other_weights_need_to_be_asked_for(home, tmp_path):
     import_network("faceboxes", tmp_path / "mine.pth", unchecked=True)
     assert state(known("faceboxes")) == "here"
     assert origin(known("faceboxes"))["checked"] == "unchecked"
+
+
+def test_what_other_weights_found_is_not_taken_from_a_cache(home, tmp_path):
+    places = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(FaceBoxesNet().state_dict(), tmp_path / "mine.pth")
+        import_network("faceboxes", tmp_path / "mine.pth", unchecked=True)
+        places.append(
+            FaceCache(tmp_path / "cache").path(np.zeros((9, 9), np.uint8), load_detector("faceboxes"), Named())
+        )
+    assert places[0] != places[1]
+
+
+class Named:
+    name = "facemesh"
 
 
 def test_missing_weights_name_the_line_to_type(home):
