@@ -226,9 +226,10 @@ def rates_table(results: Results) -> str:
 
 
 def verdict(d: Difference, pair: Pair) -> str:
-    """How a difference stands to the paper's, whose first row of a pair is always ahead."""
-    if d.n < 2:
-        return "one seed"
+    """How a difference stands to the paper's, whose first row of a pair is always ahead. Two seeds that happen to agree
+    give an interval of nothing, so that they say nothing."""
+    if d.n < 3:
+        return "one seed" if d.n == 1 else "two seeds"
     if not d.sign:
         return "open"
     if not pair.paper:

@@ -134,6 +134,7 @@ def test_difference_of_one_seed_has_no_interval_and_of_none_is_none():
     ("n", "mean", "half", "paper", "words"),
     [
         (1, 9.0, math.nan, "+1", "one seed"),
+        (2, -0.4, 0.0, "+1", "two seeds"),
         (5, 2.0, 3.0, "+1", "open"),
         (5, 4.0, 3.0, "+1", "as in the paper"),
         (5, -4.0, 3.0, "+1", "contradicts the paper"),
