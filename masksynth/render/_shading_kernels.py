@@ -27,7 +27,8 @@ from masksynth._vectors import (
     share_of_level,
     spread,
 )
-from masksynth.render._surface_kernels import FASTMATH, NOTHING, PLAIN, SAMPLES
+from masksynth.render._silhouette_kernels import PLAIN, SAMPLES
+from masksynth.render._surface_kernels import FASTMATH, NOTHING
 
 DISTANCE_TEXELS, DISTANCE_SIDE = 4, 65  # kept for blocks of 4 x 4 texels, and one beyond the layout
 LEAST_FOOTPRINT = np.float32(0.2)  # of the jump that makes a silhouette: no lookup along a footprint is shorter

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import UV_SIZE, Matrix, PositionMap
-from masksynth.render import _shading_kernels, _surface_kernels
+from masksynth.render import _shading_kernels, _silhouette_kernels, _surface_kernels
 from masksynth.render.pyramid import Pyramid
 
 LARGEST_CELL_PX = {4: 0.6, 2: 2.5}  # the UV grid is coarsened while a cell of so many texels is at most so wide
@@ -176,7 +176,7 @@ class Canvas:
         distance, reach = self._distance(texture)
         per_cell = np.float32(self._grid.step / _shading_kernels.DISTANCE_TEXELS)
         return int(
-            _surface_kernels.see_silhouettes(
+            _silhouette_kernels.see_silhouettes(
                 self._uv, self.width, self.height, self._jump, distance, _shading_kernels.DISTANCE_SIDE, reach,
                 per_cell, len(self._silhouettes), self._edge, self._work, self._slot, self._near, self._tiles,
                 self._silhouettes, self._vertices, self._flat, self._grid.stride, self._grid.present, self._blocks,
@@ -238,7 +238,7 @@ class Canvas:
         self._silhouettes = np.zeros(room, np.int32)
 
 
-SAMPLES = _surface_kernels.SAMPLES
+SAMPLES = _silhouette_kernels.SAMPLES
 BLOCKS_AT_MOST = (UV_SIZE // _surface_kernels.BLOCK) ** 2
 _IDENTITY = np.array([[1, 0, 0], [0, 1, 0]], np.float64)
 # Eight places in a pixel, no two in the same row or column of sixteenths.

@@ -10,9 +10,9 @@ from types import ModuleType
 from masksynth.cli.warm_up import _compile
 from masksynth.compose import _kernels as compose, _light_kernels as light
 from masksynth.reconstruct import _kernels as reconstruct
-from masksynth.render import _kernels, _shading_kernels, _surface_kernels
+from masksynth.render import _kernels, _shading_kernels, _silhouette_kernels, _surface_kernels
 _compile()
-for module in (compose, light, reconstruct, _kernels, _shading_kernels, _surface_kernels):
+for module in (compose, light, reconstruct, _kernels, _shading_kernels, _silhouette_kernels, _surface_kernels):
     for name, kernel in vars(module).items():
         if hasattr(kernel, "py_func") and kernel.py_func.__module__ == module.__name__:
             if kernel.targetoptions.get("inline") != "always":
