@@ -149,22 +149,23 @@ class PositionMap:
             raise ShapeError(f"a position map is (256, 256, 3) float32, got {positions.shape} {positions.dtype}")
         if validity.shape != (UV_SIZE, UV_SIZE) or validity.dtype != np.uint8:
             raise ShapeError(f"validity is (256, 256) uint8, got {validity.shape} {validity.dtype}")
-        self._positions, self.validity = np.ascontiguousarray(positions), validity
-        self._sampled: dict[int, npt.NDArray[np.float32]] = {}
+        self.validity = validity
+        self._kept = {1: np.ascontiguousarray(positions)}
 
     @property
     def positions(self) -> npt.NDArray[np.float32]:
         """(256, 256, 3) float32."""
-        return self._positions
+        return self.every(1)
 
     def every(self, step: int) -> npt.NDArray[np.float32]:
         """Every `step`-th row and column, 1, 2 or 4, and the last: (R, R, 3) float32 of `sampled_rows`; kept."""
-        if step == 1:
-            return self.positions
-        if step not in self._sampled:
-            rows = sampled_rows(step)
-            self._sampled[step] = self.positions[np.ix_(rows, rows)]
-        return self._sampled[step]
+        if step not in self._kept:
+            self._kept[step] = self._sampled(step)
+        return self._kept[step]
+
+    def _sampled(self, step: int) -> npt.NDArray[np.float32]:
+        rows = sampled_rows(step)
+        return self.positions[np.ix_(rows, rows)]
 
     def moved(self, frame: Matrix) -> PositionMap:
         """The same surface in another frame.

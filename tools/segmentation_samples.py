@@ -87,11 +87,8 @@ def masked_hosts(folders: list[Path], outlines: Path) -> list[Host]:
         faces, _ = find_faces(rgb, detector, reconstructor)
         if not faces:
             continue
-        face = max(faces, key=lambda face: _worn(label, face))
-        alpha, _ = square(np.repeat(label[..., None], 3, 2), crop_matrix(face, POOL_SIDE, POOL_WIDTH), POOL_SIDE)
-        host = host_of(rgb, face)
-        alpha = alpha[..., 0].astype(np.float32) / 255 * host.seen.in_photo
-        found.append(dataclasses.replace(host, mask=alpha, photo=k))
+        host = wearing_host(rgb, max(faces, key=lambda face: _worn(label, face)), label)
+        found.append(dataclasses.replace(host, photo=k))
     return found
 
 
@@ -127,12 +124,16 @@ def truly_masked_hosts(count: int, masks: list[Garment], seed: int) -> list[Host
         shot = render_masked(identity(seed, 7000 + k), view, worn.counted or worn.worn, spectrum, (300, 300))
         rgb = shot.masked if shot.masked.ndim == 3 else np.repeat(shot.masked[..., None], 3, 2)
         faces, _ = find_faces(rgb, detector, reconstructor)
-        for face in faces[:1]:
-            alpha = np.repeat(np.rint(shot.alpha * 255).astype(np.uint8)[..., None], 3, 2)
-            seen, _ = square(alpha, crop_matrix(face, POOL_SIDE, POOL_WIDTH), POOL_SIDE)
-            host = host_of(rgb, face)
-            found.append(dataclasses.replace(host, mask=seen[..., 0].astype(np.float32) / 255 * host.seen.in_photo))
+        label = np.rint(shot.alpha * 255).astype(np.uint8)
+        found += [wearing_host(rgb, face, label) for face in faces[:1]]
     return found
+
+
+def wearing_host(rgb: np.ndarray, face: Reconstruction, label: np.ndarray) -> Host:
+    """A face that wears a mask already: (H, W) uint8 `label`, 255 where it is."""
+    seen, _ = square(np.repeat(label[..., None], 3, 2), crop_matrix(face, POOL_SIDE, POOL_WIDTH), POOL_SIDE)
+    host = host_of(rgb, face)
+    return dataclasses.replace(host, mask=seen[..., 0].astype(np.float32) / 255 * host.seen.in_photo)
 
 
 def host_of(rgb: np.ndarray, face: Reconstruction) -> Host:

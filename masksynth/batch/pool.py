@@ -70,8 +70,7 @@ class Pool:
     """So many worker processes, dealt out to the devices where there are any; a dead one is replaced.
 
     One that does not come back from a photo within `photo_limit` seconds, and FIRST_PHOTO_S more for its first one, is
-    ended. A photo at which two workers died
-    is skipped with the reason. The pool never touches a photo itself.
+    ended. A photo at which two workers died is skipped with the reason. The pool never touches a photo itself.
     """
 
     def __init__(

@@ -284,27 +284,8 @@ def fit_light(normals, seen, weight, rounds, ridge, tolerance, matrix, right, to
 
 @njit(inline="always")
 def nth_smallest(values, count, n):
-    """The n-th smallest, from 0, of the first `count` of values, whose order changes (Hoare's quickselect)."""
-    low, high = 0, count - 1
-    while low < high:
-        middle = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < middle:
-                i += 1
-            while values[j] > middle:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if n <= j:
-            high = j
-        elif n >= i:
-            low = i
-        else:
-            break
-    return values[n]
+    """The n-th smallest, from 0, of the first `count` of values."""
+    return np.partition(values[:count], n)[n]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

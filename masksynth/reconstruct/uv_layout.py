@@ -176,24 +176,18 @@ class MeshMap(PositionMap):
     def __init__(self, mesh: Points3, head: Similarity) -> None:
         self.validity = validity()
         self._mesh, self._head = mesh, head
-        self._made: dict[int, npt.NDArray[np.float32]] = {}
+        self._kept = {}
 
-    @property
-    def positions(self) -> npt.NDArray[np.float32]:
-        return self.every(1)
+    def _sampled(self, step: int) -> npt.NDArray[np.float32]:
+        from masksynth.reconstruct._kernels import between_places
 
-    def every(self, step: int) -> npt.NDArray[np.float32]:
-        if step not in self._made:
-            from masksynth.reconstruct._kernels import between_places
-
-            operator, rows = _operator(), sampled_rows(step)
-            grid, taps, weights = self._grid, operator.taps[rows], operator.weights[rows]
-            count, side = len(rows), operator.side
-            made = np.zeros((count, count, 3), np.float32)
-            by_columns, by_rows = np.zeros((count, side, 3), np.float32), np.zeros((side, count, 3), np.float32)
-            between_places(grid.reshape(side, -1), taps, weights, by_columns, by_rows, made.reshape(count, -1))
-            self._made[step] = made
-        return self._made[step]
+        operator, rows = _operator(), sampled_rows(step)
+        grid, taps, weights = self._grid, operator.taps[rows], operator.weights[rows]
+        count, side = len(rows), operator.side
+        made = np.zeros((count, count, 3), np.float32)
+        by_columns, by_rows = np.zeros((count, side, 3), np.float32), np.zeros((side, count, 3), np.float32)
+        between_places(grid.reshape(side, -1), taps, weights, by_columns, by_rows, made.reshape(count, -1))
+        return made
 
     @cached_property
     def _grid(self) -> npt.NDArray[np.float32]:

@@ -88,7 +88,7 @@ class Canvas:
     def __init__(self) -> None:
         self.width = self.height = 0
         self._uv = np.zeros(0, np.float32)  # (2 * h * w,) u and v of the place seen, in cells; -1e30 where none
-        self._slot = np.zeros(0, np.int32)  # (h * w,) number of a silhouette pixel, else -1
+        self._slot = np.zeros(0, np.int32)  # (h * w,) number of a silhouette pixel, else PLAIN or EMPTY
         self._pixels = _Pixels()
         self._depth = np.zeros(0, np.float32)
         self._edge = self._work = self._near = self._tiles = np.zeros(0, np.uint8)
