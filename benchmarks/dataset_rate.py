@@ -18,7 +18,6 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,14 +26,13 @@ import numpy as np
 from masksynth.batch import BatchConfig, Plan, make_plan, run_plan
 from masksynth.batch.assemble import assemble
 from masksynth.batch.folder import part_form
-from masksynth.batch.part import Row, write_part
+from masksynth.batch.part import part_path, write_part
 from masksynth.batch.photo import PhotoWalk
-from masksynth.batch.plan import PlannedPhoto
 from masksynth.batch.run import Silent
 from masksynth.datasets import FaceDataset, Protocol, open_dataset
-from masksynth.errors import DatasetError, MasksynthError
+from masksynth.errors import MasksynthError
 from masksynth.photos import read_photo
-from masksynth.reconstruct.facemesh import FaceMeshReconstructor, reconstruction_of_mesh
+from masksynth.reconstruct.facemesh import FaceMeshReconstructor
 from masksynth.store import SPECTRA, Header, Rows, StoreWriter, open_store
 from masksynth.template import resolve_templates
 
@@ -55,109 +53,82 @@ def plan_of(root: Path, photos: int, *, only: str | None = None, **config: objec
 def rate(root: Path, photos: int) -> None:
     """Processor milliseconds a photo by stage, beside the floor, for each kind of photo.
 
-    Every photo is walked, and its floor (decode, detector, mesh network) alone, LOOKS times in turn; the quickest
-    counts, so that other work on the machine does not.
+    The floor of each part (decode, detector, mesh network alone) is taken, and the part written as a worker does, with
+    and without a cache, LOOKS times in turn; the quickest of each counts, so that other work on the machine does not.
     """
     for only, what in (("nir", "NIR, masked"), ("vis", "VIS, masked"), ("vis", "VIS, clean")):
         masked = "vis" if what == "VIS, masked" else "nir"
-        plan = plan_of(root, photos, only=only, mask_spectrum=masked)
+        plan = plan_of(root, photos, only=only, mask_spectrum=masked, part_size=PART)
         with tempfile.TemporaryDirectory() as name:
-            stages, rows = _walk_stages(plan, Path(name))
-            if not rows:
-                raise DatasetError(f"{root}: no {what} photo gives a row.")
-            stages |= _file_stages(
-                plan_of(root, WRITTEN, only=only, mask_spectrum=masked, part_size=PART), rows, Path(name)
-            )
-        floor = sum(stages.pop(stage) for stage in FLOOR)
-        beyond = sum(value for stage, value in stages.items() if "cache" not in stage)
+            stages = _stages(plan, Path(name))
         suffix = Path(plan.photos[0].path).suffix
+        floor = sum(stages[stage] for stage in FLOOR)
+        beyond = stages["part"] - floor + stages["join and verify"]
+        listed = {stage: stages[stage] for stage in ("align", "mask", "write", "join and verify") if stage in stages}
+        listed["else"] = beyond - sum(listed.values())
         total = floor + beyond
         print(f"{what} ({suffix}): {total:.2f} ms a photo, {2000 / total:.0f} photos/s on two such cores")
-        print(f"    floor (decode + detector + mesh network) {floor:.2f}, beyond it {beyond:.2f}:")
-        print("    " + ", ".join(f"{stage} {value:.2f}" for stage, value in stages.items() if "cache" not in stage))
-        cached = stages["walk from the cache"] + stages["write"] + stages["join and verify"]
-        least = stages["decode (cache)"] + stages["write"] + stages["join and verify"]
-        print(f"    from the cache {cached:.2f}, {100 * least / cached:.0f} % of the rate of decode + write alone")
+        print(f"    floor {floor:.2f}: " + ", ".join(f"{stage} {stages[stage]:.2f}" for stage in FLOOR))
+        print(f"    beyond it {beyond:.2f}: " + ", ".join(f"{stage} {value:.2f}" for stage, value in listed.items()))
+        cached, least = (
+            stages[stage] + stages["join and verify"] for stage in ("part from a cache", "decode and write")
+        )
+        print(f"    from a cache {cached:.2f}, {100 * least / cached:.0f} % of the rate of decode + write alone")
 
 
 FLOOR = ("decode", "detector", "mesh network")
 LOOKS = 5
-WRITTEN, PART = 1100, 275  # photos of a file whose writing is timed, and of a part, as in CASIA NIR-VIS 2.0
+PART = 256  # photos
 
 
-def _walk_stages(plan: Plan, folder: Path) -> tuple[dict[str, float], list[Sequence[Row]]]:
-    """Stage → mean over the photos, each in the quickest of LOOKS, in ms of processor time; and their rows."""
+def _stages(plan: Plan, folder: Path) -> dict[str, float]:
+    """Stage → mean over the photos, each part in the quickest of LOOKS, in ms of processor time."""
     walk, kept = PhotoWalk.of_plan(plan), PhotoWalk.of_plan(plan, folder / "cache")
     walk.clock = kept.clock = time.process_time
-    mesh = FaceMeshReconstructor()
-    least: dict[str, float] = {}
-    good = [photo for photo in plan.photos if _gives_rows(walk, photo)]  # loads and compiles, too
-    if len(good) < len(plan.photos):
-        print(f"{len(plan.photos) - len(good)} of {len(plan.photos)} photos give no row and are left out")
-    rows = []
-    for photo in good:
-        kept(photo)
-        best: dict[str, float] = {}  # of the quickest look: least values of each stage would be of different looks
-        for _ in range(LOOKS):
-            for w in (walk, kept):
-                w.seconds.clear()
-            moments = [time.process_time()]
-            read = read_photo(plan.root / photo.path)
-            moments.append(time.process_time())
-            rgb = read.rgb
-            found = walk.detector.detect(rgb)
-            moments.append(time.process_time())
-            fit = mesh.fit(rgb, found[0]) if found else None
-            moments.append(time.process_time())
-            if fit is not None:
-                reconstruction_of_mesh(fit.points, found[0].box, fit.presence)
-            moments.append(time.process_time())
-            made = walk(photo)
-            moments.append(time.process_time())
-            kept(photo)
-            moments.append(time.process_time())
-            spent = dict(zip((*FLOOR, "surface", "whole walk", "walk from the cache"), np.diff(moments), strict=True))
-            spent["decode (cache)"] = spent["decode"]
-            spent["mask" if "mask" in walk.seconds else "align"] = walk.seconds.get("mask") or walk.seconds["align"]
-            if not best or sum(spent.values()) < sum(best.values()):
-                best = spent
-        rows.append(made)
-        for stage, value in best.items():
-            least[stage] = least.get(stage, 0.0) + 1000 * value / len(good)
-    whole = least.pop("whole walk")
-    least["else"] = whole - sum(v for k, v in least.items() if "cache" not in k)
-    return least, rows
-
-
-def _gives_rows(walk: PhotoWalk, photo: PlannedPhoto) -> bool:
-    try:
-        walk(photo)
-    except MasksynthError:
-        return False
-    return True
-
-
-def _file_stages(plan: Plan, rows: list[Sequence[Row]], folder: Path) -> dict[str, float]:
-    """Writing the parts, and joining and checking them, without the walk; ms of processor time a photo."""
-
-    class Given:
-        def __init__(self) -> None:
-            self.seconds: dict[str, float] = {}
-
-        def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
-            return rows[photo.number % len(rows)]
-
-    least = {"write": np.inf, "join and verify": np.inf}
+    mesh, form = FaceMeshReconstructor(), part_form(plan)
+    total: dict[str, float] = {}
+    for k in range(plan.parts):
+        photos, least = plan.part(k), dict[str, dict[str, float]]()
+        for look in range(LOOKS + 1):
+            floor = dict.fromkeys(FLOOR, 0.0)
+            for photo in photos:
+                moments = [time.process_time()]
+                try:
+                    rgb = read_photo(plan.root / photo.path).rgb
+                    moments.append(time.process_time())
+                    found = walk.detector.detect(rgb)
+                    moments.append(time.process_time())
+                    for detection in found[:1]:
+                        mesh.fit(rgb, detection)
+                except MasksynthError:
+                    pass  # skipped by the run, too
+                moments.append(time.process_time())
+                for stage, spent in zip(FLOOR, np.diff(moments), strict=False):
+                    floor[stage] += spent
+            passes = {"floor": floor}
+            for what, function in (("part from a cache", kept), ("part", walk)):
+                function.seconds.clear()
+                begun = time.process_time()
+                write_part(part_path(folder, k), k, photos, function, form)
+                passes[what] = {what: time.process_time() - begun, **function.seconds}
+            if look:  # the first one loads and compiles, and fills the cache
+                for what, spent in passes.items():
+                    if what not in least or sum(spent.values()) < sum(least[what].values()):
+                        least[what] = spent
+        stages = {stage: value for stage, value in least["part"].items() if stage not in ("decode", "find face")}
+        stages |= least["floor"] | {"part from a cache": least["part from a cache"]["part from a cache"]}
+        stages["decode and write"] = stages["decode"] + stages["write"]
+        for stage, value in stages.items():
+            total[stage] = total.get(stage, 0.0) + value
+    joins = []
     for _ in range(LOOKS):
         begun = time.process_time()
-        for k in range(plan.parts):
-            write_part(folder / f"{k:05d}.h5", k, plan.part(k), Given(), part_form(plan))
-        written = time.process_time()
-        assemble(plan, folder, folder / "m.h5", part_form(plan), max_skipped=1.0, command="", progress=Silent())
-        ended = time.process_time()
-        least["write"] = min(least["write"], written - begun)
-        least["join and verify"] = min(least["join and verify"], ended - written)
-    return {stage: 1000 * value / len(plan.photos) for stage, value in least.items()}
+        done = assemble(plan, folder, folder / "m.h5", form, max_skipped=1.0, command="", progress=Silent())
+        joins.append(time.process_time() - begun)
+    if done.skipped:
+        print(f"{len(done.skipped)} of {len(plan.photos)} photos give no row")
+    total["join and verify"] = min(joins)
+    return {stage: 1000 * value / len(plan.photos) for stage, value in total.items()}
 
 
 def workers(root: Path, photos: int) -> None:

@@ -18,7 +18,7 @@ from masksynth.datasets.generated import draw_view, identity, render_face
 from masksynth.files import atomic_path
 from masksynth.seeds import rng_for
 from masksynth.store import Header, MaskEntry, ProtocolRows, Rows, write_store
-from masksynth.synthesize import clean_crop, mask_crops
+from masksynth.synthesize import crop_face, mask_crops
 from masksynth.template import load_template
 
 SEED = 11
@@ -69,7 +69,7 @@ def face(person: int, spectrum: Spectrum, number: int) -> tuple[Any, Reconstruct
 
 def vis_crops(people: range, count: int, first: int = 0) -> tuple[Crops, np.ndarray]:
     """Crops and the number of each one's person, from 0."""
-    crops = [clean_crop(*face(p, "vis", first + k), "vis", SIDE)[0] for p in people for k in range(count)]
+    crops = [crop_face(*face(p, "vis", first + k), "vis", SIDE).pixels for p in people for k in range(count)]
     return np.stack(crops), np.repeat(np.arange(len(people)), count)
 
 

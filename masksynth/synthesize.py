@@ -22,7 +22,9 @@ from masksynth.reconstruct import Reconstructor, find_faces
 from masksynth.seeds import rng_for
 from masksynth.template.format import Template
 
-__all__ = ["MaskedCrop", "MaskedPhoto", "clean_crop", "mask_crop", "mask_crops", "mask_photo"]
+__all__ = [
+    "CroppedFace", "MaskedCrop", "MaskedPhoto", "crop_face", "mask_crop", "mask_cropped", "mask_crops", "mask_photo",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class MaskedPhoto:
     faces: tuple[Reconstruction, ...]  # largest first
     templates: tuple[str, ...]  # the mask of each
     dropped: tuple[str, ...]  # why a detection gave no face
+
+
+@dataclass(frozen=True)
+class CroppedFace:
+    """A face in the aligned frame, without a mask: what is left to be known of its photo."""
+
+    pixels: Photo8  # (side, side) in NIR, (side, side, 3) in VIS
+    landmarks: Points2  # (5, 2) pixels of the crop
+    frame: Matrix  # (2, 3) from pixels of the photo to those of the crop
+    spectrum: Spectrum
+    reconstruction: Reconstruction  # in the photo frame
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,7 @@ def mask_crops(
     composer: Composer | None = None,
     seeds: Sequence[int] | None = None,
 ) -> list[MaskedCrop]:
-    """Put each of several masks on one face, in the aligned frame.
+    """Put each of several masks on one face, in the aligned frame: `crop_face`, then `mask_cropped`.
 
     The photo is cropped first and the position map carried into the crop, where the mask is drawn once: image and clean
     crop differ in touched pixels only.
@@ -155,30 +168,42 @@ def mask_crops(
     seeds : one a template, optional
         Of the grain; the config's where not given.
     """
-    composer = composer or _own_composer(config)
-    clean, matrix = _cropped(pixels, reconstruction, spectrum, side, crop_template)
-    landmarks = _carried(reconstruction.five_points, matrix)
-    composer.look(clean, reconstruction.position_map, spectrum, frame=matrix)
-    made = []
-    for k, template in enumerate(templates):
-        image = clean.copy()
-        alpha, touched = np.zeros((side, side), np.uint8), np.zeros((side, side), np.bool_)
-        composer.wear(template, image, alpha, touched, seed=None if seeds is None else seeds[k])
-        made.append(MaskedCrop(image, clean, alpha, touched, landmarks, reconstruction.pose, reconstruction.score))
-    return made
+    face = crop_face(pixels, reconstruction, spectrum, side, crop_template=crop_template)
+    return mask_cropped(face, templates, composer=composer or _own_composer(config), seeds=seeds)
 
 
-def clean_crop(
+def crop_face(
     pixels: Photo8,
     reconstruction: Reconstruction,
     spectrum: Spectrum,
     side: int = 144,
     *,
     crop_template: CropTemplate = "scaled",
-) -> tuple[Photo8, Points2]:
-    """The aligned crop without a mask, (side, side) in NIR or (side, side, 3) in VIS, and the (5, 2) points in it."""
-    clean, matrix = _cropped(pixels, reconstruction, spectrum, side, crop_template)
-    return clean, _carried(reconstruction.five_points, matrix)
+) -> CroppedFace:
+    """The aligned crop without a mask; see `mask_crops` for the parameters."""
+    frame = crop_from_photo(reconstruction.five_points, side, crop_template)
+    clean = crop(pixels, frame, side)
+    if spectrum == "nir" and clean.ndim == 3:
+        clean = np.asarray(cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY), np.uint8)
+    elif spectrum == "vis" and clean.ndim == 2:
+        clean = np.repeat(clean[:, :, None], 3, axis=2)
+    landmarks = (reconstruction.five_points @ frame[:, :2].T + frame[:, 2]).astype(np.float32)
+    return CroppedFace(np.ascontiguousarray(clean), landmarks, frame, spectrum, reconstruction)
+
+
+def mask_cropped(
+    face: CroppedFace, templates: Sequence[Template], *, composer: Composer, seeds: Sequence[int] | None = None
+) -> list[MaskedCrop]:
+    """Put each of several masks on a face that is cropped already; see `mask_crops`."""
+    known, clean = face.reconstruction, face.pixels
+    composer.look(clean, known.position_map, face.spectrum, frame=face.frame)
+    made = []
+    for k, template in enumerate(templates):
+        image = clean.copy()
+        alpha, touched = np.zeros(clean.shape[:2], np.uint8), np.zeros(clean.shape[:2], np.bool_)
+        composer.wear(template, image, alpha, touched, seed=None if seeds is None else seeds[k])
+        made.append(MaskedCrop(image, clean, alpha, touched, face.landmarks, known.pose, known.score))
+    return made
 
 
 _KEPT = threading.local()
@@ -191,19 +216,3 @@ def _own_composer(config: ComposeConfig | None) -> Composer:
         composer = _KEPT.composer = Composer()
     composer.config = config or ComposeConfig()
     return composer
-
-
-def _cropped(
-    pixels: Photo8, reconstruction: Reconstruction, spectrum: Spectrum, side: int, crop_template: CropTemplate
-) -> tuple[Photo8, Matrix]:
-    matrix = crop_from_photo(reconstruction.five_points, side, crop_template)
-    clean = crop(pixels, matrix, side)
-    if spectrum == "nir" and clean.ndim == 3:
-        clean = np.asarray(cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY), np.uint8)
-    elif spectrum == "vis" and clean.ndim == 2:
-        clean = np.repeat(clean[:, :, None], 3, axis=2)
-    return np.ascontiguousarray(clean), matrix
-
-
-def _carried(points: Points2, matrix: Matrix) -> Points2:
-    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)

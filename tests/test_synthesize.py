@@ -14,7 +14,7 @@ from masksynth.detect import load_detector
 from masksynth.errors import ConfigError, NoFaceError
 from masksynth.photos import Photo
 from masksynth.reconstruct import load_reconstructor
-from masksynth.synthesize import clean_crop, mask_crop, mask_crops, mask_photo
+from masksynth.synthesize import crop_face, mask_crop, mask_crops, mask_photo
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,8 @@ def test_masked_and_clean_crop_differ_in_touched_pixels_only(spectrum, shape, ch
     assert made.image.shape == made.clean.shape == shape
     np.testing.assert_array_equal(made.image[~made.touched], made.clean[~made.touched])
     assert (made.alpha == 255).sum() > 3000
-    clean, points = clean_crop(pixels, posed(20, roll=15), spectrum)
+    face = crop_face(pixels, posed(20, roll=15), spectrum)
+    clean, points = face.pixels, face.landmarks
     np.testing.assert_array_equal(clean, made.clean)
     np.testing.assert_array_equal(points, made.landmarks)
 

@@ -34,6 +34,8 @@ from masksynth.store.writer import writing
 PART_SCHEMA = "masksynth-part/3"
 WRITING = -1  # in place of a photo's number: what follows is no photo's fault, but writing the part
 BLOCK = 64  # rows written or read together; bounds the memory of a worker
+GROUP = 64  # photos that take one step before any takes the next, and those that wear one mask one after the other: so
+# networks, kernels and masks stay in the processor's cache
 
 _ROW = np.dtype(
     [(name, *form) for name, form in COLUMNS.items() if name != "source"]  # the plan knows the source
@@ -56,7 +58,7 @@ class Row:
 
 
 class PhotoFunction(Protocol):
-    """Makes the rows of a photo, one a slot.
+    """Makes the rows of a photo, in two steps.
 
     Raises MasksynthError with a reason where it cannot; OutputError and BatchError end the run, all others skip the
     photo.
@@ -65,7 +67,11 @@ class PhotoFunction(Protocol):
     seconds: dict[str, float]  # stage → seconds spent so far
     threads: int  # how many photos may be at work at once
 
-    def __call__(self, photo: PlannedPhoto) -> Sequence[Row]: ...
+    def find(self, photo: PlannedPhoto) -> Any:
+        """What the photo is read for; small, since that of GROUP photos is kept."""
+
+    def make(self, photo: PlannedPhoto, found: Any) -> Sequence[Row]:
+        """The rows, one a slot, of what `find` found."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ def write_part(
     refused: Mapping[int, str] | None = None,
     threads: int = 1,
     at: Callable[[int], None] = lambda _: None,
-    over: Callable[[int], None] = lambda _: None,
+    over: Callable[[int, bool], None] = lambda *_: None,
     log: Callable[[str], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Run `function` over `photos` and write what it makes to `path`; the number of rows and of photos skipped.
@@ -116,10 +122,9 @@ def write_part(
     threads : int
         Photos that are at work at once; nothing but the time depends on it.
     at : called with a photo's number
-        Before the photo is looked at, so that it can be named if this process dies; with WRITING before rows are
-        written.
-    over : called with a photo's number
-        When it is done.
+        Before each of its steps, so that it can be named if this process dies; with WRITING before rows are written.
+    over : called with a photo's number and whether it is done
+        After each step.
     log : called with text
         With the traceback of an error nobody foresaw; the photo is skipped all the same.
 
@@ -140,8 +145,6 @@ def write_part(
                 writer.skip(photo, refused[photo.number])
                 continue
             outcome = next(outcomes)
-            if isinstance(outcome, (OutputError, BatchError)):
-                raise outcome
             if isinstance(outcome, MasksynthError):
                 writer.skip(photo, _reason(str(outcome), form.root, photo.path))
             elif isinstance(outcome, MemoryError):
@@ -168,27 +171,46 @@ def _outcomes(
     function: PhotoFunction,
     threads: int,
     at: Callable[[int], None],
-    over: Callable[[int], None],
+    over: Callable[[int, bool], None],
 ) -> Iterator[Sequence[Row] | Exception]:
-    """What `function` makes of each photo, or raises, in their order; the threads are a few photos ahead."""
+    """What `function` makes of each photo, or why nothing, in their order; the threads are a few photos ahead.
 
-    def one(photo: PlannedPhoto) -> Sequence[Row] | Exception:
+    Raises OutputError and BatchError.
+    """
+
+    def step(photo: PlannedPhoto, work: Callable[[], Any], last: bool) -> Any:
         at(photo.number)
         try:
-            return function(photo)
+            result = work()
+        except (OutputError, BatchError):
+            raise  # no other photo would fare better
         except Exception as error:
-            return error
-        finally:
-            over(photo.number)
+            result, last = error, True
+        over(photo.number, last)
+        return result
+
+    def find(photo: PlannedPhoto) -> Any:
+        return step(photo, lambda: function.find(photo), False)
+
+    def make(photo: PlannedPhoto, found: Any) -> Sequence[Row] | Exception:
+        return found if isinstance(found, Exception) else step(photo, lambda: function.make(photo, found), True)
+
+    def both(photo: PlannedPhoto) -> Sequence[Row] | Exception:
+        return make(photo, find(photo))
 
     if threads == 1:
-        yield from map(one, photos)
+        for group in (photos[k : k + GROUP] for k in range(0, len(photos), GROUP)):
+            found = [find(photo) for photo in group]
+            made: list[Sequence[Row] | Exception] = [[]] * len(group)
+            for k in sorted(range(len(group)), key=lambda k: group[k].slots[0].mask):
+                made[k], found[k] = make(group[k], found[k]), None
+            yield from made
         return
     executor = ThreadPoolExecutor(threads)
     try:
         ahead: deque[Future[Sequence[Row] | Exception]] = deque()
         for photo in photos:
-            ahead.append(executor.submit(one, photo))
+            ahead.append(executor.submit(both, photo))
             if len(ahead) > 2 * threads:
                 yield ahead.popleft().result()
         while ahead:

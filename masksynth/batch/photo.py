@@ -27,7 +27,7 @@ from masksynth.photos import Photo, decode_photo
 from masksynth.reconstruct import find_faces, load_reconstructor
 from masksynth.reconstruct.cache import as_kept
 from masksynth.reconstruct.given import COUNTS, GivenFaces, detection_of_box, detection_of_points
-from masksynth.synthesize import clean_crop, mask_crops
+from masksynth.synthesize import CroppedFace, crop_face, mask_cropped
 from masksynth.template import Template, read_template
 
 THREADS_OF_A_DEVICE = 6
@@ -86,29 +86,30 @@ class PhotoWalk:
         self.clock: Callable[[], float] = time.perf_counter
 
     def __call__(self, photo: PlannedPhoto) -> Sequence[Row]:
-        """The rows of `photo`, one a slot. Raises PhotoError or NoFaceError with the reason where there are none."""
+        """Both steps at once."""
+        return self.make(photo, self.find(photo))
+
+    def find(self, photo: PlannedPhoto) -> CroppedFace:
+        """The face of `photo`, aligned. Raises PhotoError or NoFaceError with the reason where there is none."""
         with self._timed("decode"):
             read, digest = self._read(photo)
         with self._timed("find face"):
             face = self._face(read.pixels, photo, digest)
+        with self._timed("align"):
+            return crop_face(read.pixels, face, photo.spectrum, self.config.side, crop_template=self.config.crop)
+
+    def make(self, photo: PlannedPhoto, found: CroppedFace) -> Sequence[Row]:
+        """The rows of `photo`, one a slot."""
+        pose, score = found.reconstruction.pose.degrees, found.reconstruction.score
         if photo.slots[0].mask == UNMASKED:
-            with self._timed("align"):
-                crop, landmarks = clean_crop(
-                    read.pixels, face, photo.spectrum, self.config.side, crop_template=self.config.crop
-                )
-            return [Row(crop, landmarks, face.pose.degrees, face.score)]
+            return [Row(found.pixels, found.landmarks, pose, score)]
         with self._timed("mask"):
-            made = mask_crops(
-                read.pixels,
-                face,
+            made = mask_cropped(
+                found,
                 [self.templates[slot.mask] for slot in photo.slots],
-                photo.spectrum,
-                side=self.config.side,
-                crop_template=self.config.crop,
                 composer=self._composer(),
                 seeds=[_seed(self.config.seed, photo.id, place) for place in range(len(photo.slots))],
             )
-        pose, score = face.pose.degrees, face.score
         return [Row(m.image, m.landmarks, pose, score, m.clean, m.alpha, m.touched.view(np.uint8)) for m in made]
 
     def _composer(self) -> Composer:

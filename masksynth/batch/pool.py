@@ -18,12 +18,13 @@ from typing import Any, Protocol
 
 from masksynth import errors
 from masksynth.batch.config import PHOTO_LIMIT_S
-from masksynth.batch.part import WRITING
+from masksynth.batch.marks import Marks
 from masksynth.errors import BatchError, MasksynthError
 
 DEATHS_A_PHOTO = 2  # a photo at which so many workers died is skipped
 DEATHS_IDLE = 3  # so many workers that die with a part in hand, but not at a photo, end the run
-WAIT_S = 1.0  # between looks for parts that another run holds, and at workers that do not answer
+WAIT_S = 1.0  # between looks for parts that another run holds
+LOOK_S = 0.5  # between looks at what the workers are at
 WORKER_MB = 500  # with Face Mesh, and some to spare
 FIRST_PHOTO_S = 120.0  # that a worker may take longer for its first photo: kernels are loaded then, or even compiled
 LONGEST_TICK_S = 5.0  # more than that between two looks, and it was this process that slept
@@ -88,6 +89,7 @@ class Pool:
         self._deaths: Counter[int] = Counter()
         self._idle_deaths: Counter[int | None] = Counter()
         self._awake, self._looked = 0.0, time.monotonic()
+        self._look_at = 0.0
 
     def run(
         self,
@@ -114,9 +116,9 @@ class Pool:
                     if not parts.ended():
                         time.sleep(WAIT_S)  # what is left is with another run
                     continue
-                for key, _ in self._selector.select(timeout=WAIT_S):
+                for key, _ in self._selector.select(timeout=LOOK_S):
                     self._hear(self._workers[key.fd], parts, advance, say)
-                self._end_stuck()
+                self._look(advance)
         finally:
             self.close()
 
@@ -127,12 +129,18 @@ class Pool:
         self._workers.clear()
         self._selector.close()
 
-    def _end_stuck(self) -> None:
-        """Kill workers that have been at one photo for too long, by the time that this process was awake itself."""
+    def _look(self, advance: Callable[[int], None]) -> None:
+        """What the workers have done, unless that was a moment ago; kills those that have been at one photo for too
+        long, by the time that this process was awake itself."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_S
         now = self._clock()
         for worker in self._workers.values():
+            if done := worker.look(now):
+                advance(done)
             limit = self._photo_limit + (0.0 if worker.warm else FIRST_PHOTO_S)
-            if now - min(worker.photos.values(), default=now) > limit:
+            if now - min(worker.since.values(), default=now) > limit:
                 worker.kill(f"no answer for {limit:g} s")
 
     def _clock(self) -> float:
@@ -173,18 +181,11 @@ class Pool:
             say(self._bury(worker, parts))
             return
         for message in messages:
-            for number in message["over"]:
-                del worker.photos[number]
-            if message["over"]:
-                worker.warm = True
-                worker.seen += len(message["over"])
-                advance(len(message["over"]))
-            if "at" in message:
-                if message["at"] != WRITING:
-                    worker.photos[message["at"]] = self._clock()
-            elif "done" in message:
+            if "done" in message:
                 assert worker.part is not None
-                advance(parts.photos(worker.part) - worker.seen)  # those that were refused are seen by nobody
+                told = worker.seen
+                worker.look(self._clock())
+                advance(parts.photos(worker.part) - told)  # those that were refused are marked by nobody
                 worker.part, worker.seen = None, 0
                 parts.done(message["done"])
             elif "fault" in message:
@@ -195,12 +196,13 @@ class Pool:
         """A worker died: note the photo it was at, give its part back; what to tell of it."""
         self._selector.unregister(worker.descriptor)
         del self._workers[worker.descriptor]
+        at_work = worker.at_work()
         how = worker.how_it_ended()
         told = f"a worker process ended ({how})"
-        careful = len(worker.photos) > 1
+        careful = len(at_work) > 1
         if careful:
-            told += f" at one of {len(worker.photos)} photos"
-        elif not worker.photos:
+            told += f" at one of {len(at_work)} photos"
+        elif not at_work:
             self._idle_deaths[worker.part] += 1
             if self._idle_deaths[worker.part] >= DEATHS_IDLE:
                 words = worker.last_words()
@@ -209,7 +211,7 @@ class Pool:
                 )
                 raise BatchError(f"Worker processes end, but not at a photo ({how}). {memory}{words}".strip())
         else:
-            (photo,) = worker.photos
+            (photo,) = at_work
             self._deaths[photo] += 1
             told += f" at {parts.name(photo)}"
             if self._deaths[photo] >= DEATHS_A_PHOTO:
@@ -225,9 +227,10 @@ class _Worker:
     def __init__(self, setup: Mapping[str, Any], log_folder: Path, device: str | None) -> None:
         self.device = device
         self.part: int | None = None
-        self.photos: dict[int, float] = {}  # at work → when it began, by the pool's clock
-        self.seen = 0  # photos of the present part that are done
+        self.since: dict[tuple[int, int], float] = {}  # photo at work, and its turn → since when, by the pool's clock
+        self.seen = 0  # photos of the present part that were seen to be done
         self.warm = False  # it has done a photo, or is past it
+        self._marks, self._done = Marks.shared(), 0
         self._text = b""
         self._killed = ""
         self._log = log_folder / f"worker-{os.getpid()}-{time.monotonic_ns()}.log"
@@ -236,10 +239,12 @@ class _Worker:
         if package_folder not in (*site.getsitepackages(), site.getusersitepackages()):
             paths = [package_folder, environment.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        marks = self._marks.descriptor
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 # -P: a file that happens to lie in the working folder is never imported
-                [sys.executable, "-P", "-X", "faulthandler", "-m", "masksynth.batch.worker"],
+                [sys.executable, "-P", "-X", "faulthandler", "-m", "masksynth.batch.worker", f"{marks}"],
+                pass_fds=[marks],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -264,6 +269,19 @@ class _Worker:
             return None
         *lines, self._text = (self._text + data).split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def look(self, now: float) -> int:
+        """Take in what it has marked; how many photos it has done since last time."""
+        marked = self._marks.read()
+        self.since = {turn: self.since.get(turn, now) for turn in marked.at_work.items()}
+        done, self._done = marked.done - self._done, marked.done
+        self.seen += done
+        self.warm = self._done > 0
+        return done
+
+    def at_work(self) -> list[int]:
+        """The photos that it is, or was, at."""
+        return list(self._marks.read().at_work)
 
     def kill(self, why: str) -> None:
         """End it for a reason, which `how_it_ended` gives."""
@@ -297,6 +315,7 @@ class _Worker:
         with contextlib.suppress(OSError):
             self._orders.close()
         self._process.stdout.close()
+        self._marks.close()
         with contextlib.suppress(OSError):
             if not self._log.stat().st_size:
                 self._log.unlink()

@@ -71,7 +71,7 @@ def seconds_a_photo(plan: Plan, function: PhotoFunction, trials: int = TRIALS) -
     for index, photo in enumerate([some[0], *some]):
         begun = time.perf_counter()
         try:
-            function(photo)
+            function.make(photo, function.find(photo))
         except MasksynthError:
             skipped += index > 0
         if index:  # the first run of all loads and compiles

@@ -1,7 +1,8 @@
-"""A worker process: ``python -m masksynth.batch.worker``, told by JSON lines what to do.
+"""A worker process: ``python -m masksynth.batch.worker MARKS``, told by JSON lines what to do.
 
-On standard input come the set-up, then parts; on standard output go the photos at work, to be named if it dies, and
-each part done. When standard input ends, its parent is gone, and the worker ends at once.
+On standard input come the set-up, then parts; on standard output goes each part done. The photos at work, to be named
+if it dies, are marked in the file of descriptor MARKS. When standard input ends, its parent is gone, and the worker
+ends at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from masksynth.batch.part import PartForm, PhotoFunction, write_part
+from masksynth.batch.marks import Marks
+from masksynth.batch.part import WRITING, PartForm, PhotoFunction, write_part
 from masksynth.batch.plan import decode_photo
 from masksynth.errors import MasksynthError
 
@@ -32,15 +34,10 @@ def main() -> None:
     lines = _lines_of(os.fdopen(os.dup(0), "rb"))
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a native library prints must not mix with the answers
-
-    over: list[int] = []  # told with the next message, since each wakes the parent
-
-    guard = threading.Lock()
+    marks = Marks(int(sys.argv[1]))
 
     def say(message: dict[str, Any]) -> None:
-        with guard:
-            told = {"over": [over.pop() for _ in range(len(over))], **message}
-            os.write(answers, json.dumps(told).encode() + b"\n")
+        os.write(answers, json.dumps(message).encode() + b"\n")
 
     try:
         setup = json.loads(lines.get())
@@ -58,8 +55,8 @@ def main() -> None:
                 form,
                 refused=refused,
                 threads=1 if task["careful"] else function.threads,
-                over=over.append,
-                at=lambda number: say({"at": number}),
+                at=lambda number: None if number == WRITING else marks.at(number),
+                over=marks.over,
                 log=lambda text: print(text, file=sys.stderr, flush=True),  # noqa: T201 - the worker's log file
             )
             say({"done": task["k"], "rows": rows, "skipped": skipped})

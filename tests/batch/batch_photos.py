@@ -35,7 +35,7 @@ class SmallWalk:
         self.root, self.side, self.pause, self.once = Path(root), side, pause, once
         self.seconds: dict[str, float] = {"all": 0.0}
 
-    def __call__(self, photo: PlannedPhoto) -> list[Row]:
+    def find(self, photo: PlannedPhoto) -> list[Row]:
         begun = time.perf_counter()
         time.sleep(self._loading)
         self._loading = 0.0
@@ -59,6 +59,9 @@ class SmallWalk:
         rows = [self._row(photo, clean, slot.mask) for slot in photo.slots]
         self.seconds["all"] += time.perf_counter() - begun
         return rows
+
+    def make(self, photo: PlannedPhoto, found: list[Row]) -> list[Row]:
+        return found
 
     def _row(self, photo: PlannedPhoto, clean: np.ndarray, mask: int) -> Row:
         points = np.full((5, 2), photo.number, np.float32)
