@@ -113,6 +113,22 @@ def bytes_at(typing: Any, numbers: Any, places: Any) -> Any:
 
 
 @intrinsic
+def fetch(typing: Any, numbers: Any, index: Any) -> Any:
+    """Have the processor bring the index-th number nearer, for it is wanted soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), byte)
+        call = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole]), "llvm.prefetch.p0i8"
+        )
+        builder.call(call, [place, whole(0), whole(3), whole(1)])
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64), generate
+
+
+@intrinsic
 def put(typing: Any, numbers: Any, index: Any, vector: Any) -> Any:
     """Write a vector from the index-th number on."""
     _check(numbers, types.float32)
@@ -123,6 +139,32 @@ def put(typing: Any, numbers: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(numbers, types.int64, vector), generate
+
+
+class _Whole(ir.instructions.StoreInstr):  # type: ignore[misc]
+    """A store that the compiler leaves as it is. Of a load, a choice and a store at one place it otherwise makes a
+    masked store, which costs more than a cell's arithmetic on processors without AVX-512."""
+
+    def descr(self, buf: list[str]) -> None:
+        text: list[str] = []
+        super().descr(text)
+        buf.append("".join(text).replace("store ", "store volatile ", 1))
+
+
+@intrinsic
+def put_above(typing: Any, numbers: Any, index: Any, one: Any, other: Any, vector: Any) -> Any:
+    """Write the lanes of a vector where one > other, from the index-th number on; the others stay as they were."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers, index, one, other, vector = arguments
+        place = builder.bitcast(builder.gep(numbers, [index]), vector.type.as_pointer())
+        chosen = builder.select(builder.fcmp_ordered(">", one, other), vector, builder.load(place, align=4))
+        store = _Whole(builder.block, chosen, place)
+        store.align = 4
+        builder._insert(store)
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.int64, one, one, one), generate
 
 
 @intrinsic

@@ -15,6 +15,7 @@ from numba import njit
 
 from masksynth._vectors import (
     eight_at,
+    fetch,
     four_at,
     half_octaves,
     lane0,
@@ -208,6 +209,11 @@ def shade_span(count, first, end, step, texels, starts, sides, light, grid, look
     f4."""
     find_texels(count, step, sides[0], len(starts) - 1, grid, lookups, places)
     nothing = spread(np.float32(0.0))
+    for n in range(count):
+        level = places[LEVEL + n]
+        k = 8 * (starts[level] + places[TEXEL + n])
+        fetch(texels, k)
+        fetch(texels, k + 8 * sides[level])
     for px in range(first, end):
         put(row, 8 * px, nothing)
     for n in range(count):

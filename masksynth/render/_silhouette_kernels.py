@@ -19,7 +19,7 @@ from masksynth._vectors import (
     minus,
     plus,
     pointer,
-    put,
+    put_above,
     smaller,
     spread,
     where_above,
@@ -192,13 +192,13 @@ def refine_cell(vertices, stride, i, j, slot, width, height, samples):
             z8, u8, v8 = found_in_cell(b8, c8, e8, f8, z8, w8, border, most, OUTSIDE, OUTSIDE)
             to = (k + 1) * (4 * SAMPLES)
             before = eight_at(samples, to)
-            put(samples, to, where_above(z8, before, z8, before))
+            put_above(samples, to, z8, before, z8)
             to += SAMPLES
-            put(samples, to, where_above(z8, before, plus(u8, spread(one), np.float32(j)), eight_at(samples, to)))
+            put_above(samples, to, z8, before, plus(u8, spread(one), np.float32(j)))
             to += SAMPLES
-            put(samples, to, where_above(z8, before, plus(v8, spread(one), np.float32(i)), eight_at(samples, to)))
+            put_above(samples, to, z8, before, plus(v8, spread(one), np.float32(i)))
             to += SAMPLES
-            put(samples, to, where_above(z8, before, texels, eight_at(samples, to)))
+            put_above(samples, to, z8, before, texels)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

@@ -29,6 +29,7 @@ from masksynth._vectors import (
     pointer,
     product,
     put,
+    put_above,
     smaller,
     smallest_lane,
     spread,
@@ -376,12 +377,12 @@ def draw_cell(vertices, stride, i, j, span, over, eight, depth, uv, width, heigh
             )  # fmt: skip
             z8 = where_above(spread(np.float32(x1 - px) + np.float32(0.5)), eight, z8, spread(NOTHING))
             before = eight_at(depth, k)
-            put(depth, k, where_above(z8, before, z8, before))
+            put_above(depth, k, z8, before, z8)
             u8, v8 = plus(spread(np.float32(j)), u8, size), plus(spread(np.float32(i)), v8, size)
             u8, v8 = smaller(larger(u8, none), last), smaller(larger(v8, none), last)  # beside a needle anything goes
-            put(uv, k, where_above(z8, before, u8, eight_at(uv, k)))
+            put_above(uv, k, z8, before, u8)
             k += planes
-            put(uv, k, where_above(z8, before, v8, eight_at(uv, k)))
+            put_above(uv, k, z8, before, v8)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
