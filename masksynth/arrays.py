@@ -126,6 +126,10 @@ def sampled_rows(step: int) -> npt.NDArray[np.intp]:
     return np.arange(UV_SIZE) if step == 1 else np.append(np.arange(0, UV_SIZE, step), UV_SIZE - 1)
 
 
+SAMPLED = 2  # texels between those that windows, spacings and light are read from
+_EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
+
+
 class PositionMap:
     """Where each texel of the UV layout lies in a photo (Feng et al., ECCV 2018, section 3.1).
 
@@ -162,6 +166,17 @@ class PositionMap:
         if step not in self._kept:
             self._kept[step] = self._sampled(step)
         return self._kept[step]
+
+    @cached_property
+    def texel_px(self) -> float:
+        """Pixels between neighbouring texels, about: the distance of the outer eye corners by the texels between."""
+        corners = []
+        positions = self.every(SAMPLED)
+        for v, u in _EYE_CORNERS:
+            i, j = v // SAMPLED, u // SAMPLED
+            near = positions[i : i + 2, j : j + 1 + u % SAMPLED].reshape(-1, 3).tolist()  # around the corner
+            corners.append([sum(values) / len(near) for values in zip(*near, strict=True)])
+        return math.dist(*corners) / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
 
     def _sampled(self, step: int) -> npt.NDArray[np.float32]:
         rows = sampled_rows(step)

@@ -148,7 +148,7 @@ def wear(
 ):  # fmt: skip
     """Draw a texture as `draw_layer` does, and blend each row into the picture while it is at hand.
 
-    left, top: where the window lies in the picture, which is `across` pixels wide; inner (4,) i8: first and end column,
+    left, top: where the window lies in the picture, which is `across` pixels wide; inner: first and end column,
     first and end row of the window that are blended; noise (NOISE_STEPS,) i1,
     NOISE_UNIT standing for one; the others as in blend_pixel. In place:
     pixels (H · W · C,) u1, alpha (H · W,) u1, touched (H · W,) u1."""

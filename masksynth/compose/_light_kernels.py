@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-from masksynth._vectors import eight_at, plus, pointer, product, put, spread
+from masksynth._vectors import eight_at, larger, plus, pointer, product, put, spread
 
 FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 TERMS = 9
@@ -45,13 +45,23 @@ def lift_points(points, height, first, step, along, scale, full, lifted):
                 lifted[i, j, c] = points[i, j, c] + off * along[i, j, c]
 
 
+@njit(inline="always")
+def pulled(pull, first, plane, high, at, step, lift):
+    """The larger of `lift` and how far neighbours `step` places before and behind pull eight places, from the at-th
+    on. pull: from the first-th number on the three planes of this direction, as in drape."""
+    first, whole = first + at, np.float32(1.0)
+    off = plus(eight_at(pull, first), product(eight_at(pull, first + plane), eight_at(high, at - step)), whole)
+    off = plus(off, product(eight_at(pull, first + 2 * plane), eight_at(high, at + step)), whole)
+    return larger(off, lift)
+
+
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def drape(
     points, along, first_row, end_row, first_column, end_column, rounds, usual, scale, pulls, line, height, more
 ):  # fmt: skip
     """How far taut cloth over points (G, G, 3) f4 stands off along unit directions along (G, G, 4) f4. It spans every
     hollow: a place lies no deeper than halfway between opposite neighbours, in each of four directions, nor under the
-    skin. It is 0 outside the rows and columns named.
+    skin. It is 0 outside the rows and columns named, which do not reach the grid's edge; G is a multiple of eight.
 
     The rounds begin at the usual height, scale · usual (G, G), and go from row to row; a row is raised as one. pulls
     (12, G, G) f4 is room: for each direction, halfway between the neighbours over this place, and what a height of
@@ -61,7 +71,11 @@ def drape(
     for i in range(side):
         for j in range(side):
             height[i, j] = zero
-            if i < first_row or i >= end_row or j < first_column or j >= end_column:
+            if i < first_row or i >= end_row:
+                continue
+            if j < first_column or j >= end_column:
+                for k in range(12):
+                    pulls[k, i, j] = zero
                 continue
             height[i, j] = scale * usual[i, j]
             for k in range(4):
@@ -74,19 +88,16 @@ def drape(
                     other += n * along[i + di, j + dj, c]
                 pulls[3 * k, i, j], pulls[3 * k + 1, i, j], pulls[3 * k + 2, i, j] = between, half * one, half * other
     pull, high, raised, plane = pointer(pulls), pointer(height), pointer(line), side * side
+    steps = (side, 1, side + 1, side - 1)  # to the neighbours behind
     for _ in range(rounds):
         for at in range(first_row * side, end_row * side, side):
-            for j in range(first_column, end_column):  # no branches: eight or sixteen at a time
-                k, up, down = at + j, at + j - side, at + j + side
-                lift = max(zero, pull[k] + pull[plane + k] * high[up] + pull[2 * plane + k] * high[down])
-                k += 3 * plane
-                lift = max(lift, pull[k] + pull[plane + k] * high[at + j - 1] + pull[2 * plane + k] * high[at + j + 1])
-                k += 3 * plane
-                lift = max(lift, pull[k] + pull[plane + k] * high[up - 1] + pull[2 * plane + k] * high[down + 1])
-                k += 3 * plane
-                raised[j] = max(lift, pull[k] + pull[plane + k] * high[up + 1] + pull[2 * plane + k] * high[down - 1])
-            for j in range(first_column, end_column):
-                high[at + j] = raised[j]
+            for j in range(0, side, 8):  # nothing pulls at the columns outside
+                lift = spread(zero)
+                for d in range(4):
+                    lift = pulled(pull, 3 * d * plane, plane, high, at + j, steps[d], lift)
+                put(raised, j, lift)
+            for j in range(0, side, 8):
+                put(high, at + j, eight_at(raised, j))
     for i in range(side):
         for j in range(side):
             more[i, j] = height[i, j] - scale * usual[i, j]

@@ -18,7 +18,7 @@ from masksynth.compose.light import GRID, LightMeter, clipped_at
 from masksynth.compose.mask import DRAPED_HEIGHT, ReadyMask, Wardrobe
 from masksynth.compose.sharpness import Room, blur_of
 from masksynth.errors import ShapeError
-from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, texel_spacing, window_of
+from masksynth.render.canvas import FLAT_LIGHT, Canvas, Lift, window_of
 from masksynth.render.pyramid import Pyramid, build_pyramid
 from masksynth.template.format import Template
 from masksynth.unwrap import extract_texture
@@ -88,7 +88,7 @@ class Composer:
         self._frame = IDENTITY if frame is None else np.asarray(frame, np.float64)
         a, b, c, d = self._frame[:, :2].reshape(-1).tolist()
         scale = abs(a * d - b * c) ** 0.5
-        self._texel_px = scale * texel_spacing(position_map)
+        self._texel_px = scale * position_map.texel_px
         self._meter.face(self._host, position_map, spectrum, self._frame, self._texel_px)
         self._white = clipped_at(self._host)
         self._blur = 0.0
@@ -145,7 +145,7 @@ class Composer:
         for tile in window.tiles(TILE):
             outer = tile.grown(1 + reach, shape)
             left, top = tile.left - outer.left, tile.top - outer.top
-            inner = np.array([left, left + tile.width, top, top + tile.height])
+            inner = (left, left + tile.width, top, top + tile.height)
             into = (
                 np.float32(shadow), DECODE, ENCODE, noise, np.float32(white), np.float32(grain),
                 config.seed if seed is None else seed, outer.left, outer.top, inner, shape[1],

@@ -16,11 +16,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import UV_SIZE, Matrix, Photo8, PositionMap, Spectrum
+from masksynth.arrays import SAMPLED, UV_SIZE, Matrix, Photo8, PositionMap, Spectrum
 from masksynth.compose import _kernels, _light_kernels
 from masksynth.compose.colour import DECODE
 from masksynth.compose.mask import DRAPED_HEIGHT
-from masksynth.render.canvas import SAMPLED
 from masksynth.template.tent import tent
 
 GRID = 32  # light is kept for blocks of 8 x 8 texels

@@ -15,7 +15,6 @@ from masksynth.compose.light import LightMeter, skin_places
 from masksynth.compose.mask import DRAPED_HEIGHT
 from masksynth.photos import Photo
 from masksynth.render import grid_triangles, rasterize
-from masksynth.render.canvas import texel_spacing
 from masksynth.segment import Segmentation
 from masksynth.template.tent import normals_of, smooth_normals
 
@@ -64,7 +63,7 @@ def draped(view: View, height: Field) -> View:
     """The view with the surface of its face moved to where cloth of `height` (256, 256), in interocular distances, lies
     that is drawn over it: as `masksynth.compose` draws it, so that what is read there appears there again."""
     surface = view.face.position_map
-    texel_px = texel_spacing(surface)
+    texel_px = surface.texel_px
     meter = LightMeter()
     meter.face(view.photo.rgb, surface, "vis", np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), texel_px)
     along = np.asarray(cv2.resize(meter.draped_along, (UV_SIZE, UV_SIZE), interpolation=cv2.INTER_LINEAR))

@@ -12,7 +12,7 @@ FASTMATH = {"nsz"}  # nothing that lets the compiler choose how to round
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def grid_from_mesh(first, columns, weights, mesh, offsets, turn, grid):
-    """The places of a sparse matrix by rows, first (P + 1,) and columns (N,) i4, weights (N,) f4, times mesh (M, 4) f4,
+    """The places of a sparse matrix by rows, first (P + 1,) i4, columns (N,) u2, weights (N,) f4, times mesh (M, 4) f4,
     plus offsets (P, 3) f4 times turn (3, 4) f4; of four numbers the last is nothing. In place: grid (P, 3) f4."""
     places, one = len(grid), np.float32(1.0)
     columns, weights, mesh = pointer(columns), pointer(weights), pointer(mesh)

@@ -18,6 +18,7 @@ from masksynth.arrays import Box, Detection, Photo8, Points3, Reconstruction
 from masksynth.detect import check_rgb
 from masksynth.detect.tflite import TfliteNetwork
 from masksynth.errors import NoFaceError
+from masksynth.reconstruct.points68 import points68
 from masksynth.reconstruct.pose import Similarity
 from masksynth.reconstruct.profile import put_right
 from masksynth.reconstruct.region import (
@@ -32,11 +33,10 @@ from masksynth.reconstruct.region import (
     snapped,
 )
 from masksynth.reconstruct.uv_layout import (
+    MeshMap,
     check_mesh_points,
     head_of_mesh,
-    landmarks68_from_mesh,
     mesh_mirror,
-    position_map_from_mesh,
 )
 from masksynth.weights import locate
 
@@ -181,8 +181,8 @@ def reconstruction_of_mesh(
     """Everything that follows from (468, 3) mesh points in the photo frame; `head` is `head_of_mesh` of them."""
     points = check_mesh_points(points)
     head = head or head_of_mesh(points)
-    surface = partial(position_map_from_mesh, points, head)
-    return Reconstruction(surface, landmarks68_from_mesh(points), head.pose, box, presence, "facemesh", points)
+    surface = partial(MeshMap, points, head)
+    return Reconstruction(surface, points68(points), head.pose, box, presence, "facemesh", points)
 
 
 def _place(box: Box) -> str:

@@ -7,6 +7,7 @@ never change, that is one fixed matrix from the 468 points to the grid, cut off 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -99,7 +100,8 @@ def with_stretch(values: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
 class _Operator:
     """The fixed numbers on the coarse grid, which has a ring more than the layout on every side."""
 
-    from_mesh: Any  # (G·G, 468) sparse by rows, float32: the grid's places, column by column, from mesh points
+    from_mesh: tuple[npt.NDArray[Any], ...]  # the grid's places, column by column, from mesh points, sparse by rows:
+    # (G·G + 1,) int32 where each begins, its (N,) uint16 points, and (N,) float32 weights of them
     offsets: npt.NDArray[np.float32]  # (G·G, 3) added, in the head frame and interocular distances
     side: int  # G
     taps: npt.NDArray[np.uint64]  # (256, 4) columns of the grid that a column of the map lies between; rows likewise
@@ -121,7 +123,16 @@ def _operator() -> _Operator:
     weights[stretch.beyond] = stretch.rim_weights @ at_rim
     offsets[stretch.beyond] = stretch.rim_weights @ offsets_at_rim + stretch.offsets
     thin = thinned(weights, generic_mesh()).astype(np.float32)
-    return _Operator(csr_matrix(thin), offsets.astype(np.float32), side, *_cubic(side, UV_SIZE))
+    sparse = csr_matrix(thin)
+    from_mesh = sparse.indptr.astype(np.int32), sparse.indices.astype(np.uint16), sparse.data
+    return _Operator(from_mesh, offsets.astype(np.float32), side, *_cubic(side, UV_SIZE))
+
+
+@cache
+def _taps_of(step: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
+    """Taps and weights of the rows, or columns, that `PositionMap.every` takes."""
+    operator, rows = _operator(), sampled_rows(step)
+    return operator.taps[rows], operator.weights[rows]
 
 
 def _cubic(side: int, size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float32]]:
@@ -171,7 +182,8 @@ def _surface_at(
 
 
 class MeshMap(PositionMap):
-    """The surface through Face Mesh's points; texels are made when they are asked for, and no more of them."""
+    """The surface through Face Mesh's points (468, 3) float32, whose frame from the generic face's is `head`; texels
+    are made when they are asked for, and no more of them."""
 
     def __init__(self, mesh: Points3, head: Similarity) -> None:
         self.validity = validity()
@@ -181,11 +193,9 @@ class MeshMap(PositionMap):
     def _sampled(self, step: int) -> npt.NDArray[np.float32]:
         from masksynth.reconstruct._kernels import between_places
 
-        operator, rows = _operator(), sampled_rows(step)
-        grid, taps, weights = self._grid, operator.taps[rows], operator.weights[rows]
-        count, side = len(rows), operator.side
-        made = np.zeros((count, count, 3), np.float32)
-        by_columns, by_rows = np.zeros((count, side, 3), np.float32), np.zeros((side, count, 3), np.float32)
+        taps, weights = _taps_of(step)
+        grid, count, side = self._grid, len(taps), _operator().side
+        made, (by_columns, by_rows) = np.zeros((count, count, 3), np.float32), _room_between(count, side)
         between_places(grid.reshape(side, -1), taps, weights, by_columns, by_rows, made.reshape(count, -1))
         return made
 
@@ -199,9 +209,21 @@ class MeshMap(PositionMap):
         mesh, turn = np.zeros((len(self._mesh), 4), np.float32), np.zeros((3, 4), np.float32)
         mesh[:, :3], turn[:, :3] = self._mesh, self._head.scale * self._head.rotation.T
         grid = np.zeros((operator.side**2, 3), np.float32)
-        sparse = operator.from_mesh
-        grid_from_mesh(sparse.indptr, sparse.indices, sparse.data, mesh, operator.offsets, turn, grid)
+        first, columns, weights = operator.from_mesh
+        grid_from_mesh(first, columns, weights, mesh, operator.offsets, turn, grid)
         return grid
+
+
+_OWN = threading.local()
+
+
+def _room_between(count: int, side: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(count, side, 3) and (side, count, 3) to work in, this thread's own; the next call gives the same."""
+    kept: dict[tuple[int, int], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+    kept = _OWN.__dict__.setdefault("room", {})
+    if (count, side) not in kept:
+        kept[count, side] = np.zeros((count, side, 3), np.float32), np.zeros((side, count, 3), np.float32)
+    return kept[count, side]
 
 
 def position_map_from_mesh(points: Points3, head: Similarity | None = None) -> PositionMap:

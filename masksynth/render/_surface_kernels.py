@@ -415,8 +415,10 @@ def find_surface(
 ):  # fmt: skip
     """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
     Returns the number of blocks listed."""
-    depth[:] = NOTHING
-    uv[:] = NOTHING
+    for k in range(width * height):
+        depth[k] = NOTHING
+    for k in range(2 * width * height):
+        uv[k] = NOTHING
     stride = side // step + 1
     survey(positions, rows, frame, solid, reach, width, height, first, last)
     place_vertices(positions, rows, side, step, columns, first, last, vertices, flat)

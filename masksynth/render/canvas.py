@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from masksynth.arrays import UV_SIZE, Matrix, PositionMap
+from masksynth.arrays import SAMPLED, UV_SIZE, Matrix, PositionMap
 from masksynth.render import _shading_kernels, _silhouette_kernels, _surface_kernels
 from masksynth.render.pyramid import Pyramid
 
@@ -27,9 +26,6 @@ SILHOUETTE_JUMP = (
 )
 WINDOW_STEP = 4  # texels between those that bound a window
 REACH = (1.0, 2.0)  # texels, and pixels, from a pixel's centre that it may show something of
-
-SAMPLED = 2  # texels between those that windows and spacings are read from
-_EYE_CORNERS = ((67, 78), (67, 177))  # (v, u) of the outer eye corners in the layout
 
 
 @dataclass(frozen=True)
@@ -87,12 +83,8 @@ class Canvas:
 
     def __init__(self) -> None:
         self.width = self.height = 0
-        self._uv = np.zeros(0, np.float32)  # (2 * h * w,) u and v of the place seen, in cells; -1e30 where none
-        self._slot = np.zeros(0, np.int32)  # (h * w,) number of a silhouette pixel, else PLAIN or EMPTY
-        self._pixels = _Pixels()
-        self._depth = np.zeros(0, np.float32)
-        self._edge = self._work = self._near = self._tiles = np.zeros(0, np.uint8)
-        self._row = np.zeros(0, np.float32)
+        self._pixels = _Pixels(0)
+        self._row = self._layer = np.zeros(0, np.float32)
         self._grid = Grid(1, 0, np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
         self._vertices = self._flat = np.zeros(0, np.float32)
         self._line = np.zeros(64 * 4, np.float32)
@@ -138,7 +130,7 @@ class Canvas:
         a, b, c = (float(value) for value in matrix[0])
         d, e, f = (float(value) for value in matrix[1])
         scale = abs(a * e - b * d) ** 0.5
-        px_per_texel = scale * texel_spacing(position_map)
+        px_per_texel = scale * position_map.texel_px
         together = step is None
         if step is None:
             step = next((s for s, most in LARGEST_CELL_PX.items() if s * px_per_texel <= most), 1)
@@ -149,9 +141,10 @@ class Canvas:
         for span in (2, 4, 8):
             self._tolerances[span] = tolerance_of(span * step * px_per_texel) if together else 0.0
         self._jump = np.float32((SILHOUETTE_JUMP * self._texels_per_px + 1.0) / step)
-        self._depth, self._uv, self._slot, self._edge, self._work, self._near, self._tiles, self._row = self._pixels.of(
-            height, width
-        )
+        if width * height > self._pixels.room:
+            self._pixels = _Pixels(width * height)
+        if 8 * width > len(self._row):
+            self._row = np.zeros(8 * width, np.float32)
         if not width * height:
             return
         self._grid = grid = grid_of(position_map.validity, step)
@@ -164,8 +157,8 @@ class Canvas:
             positions.reshape(-1), len(positions), UV_SIZE, step, self._frame, self._columns, grid.present, grid.solid,
             lifted, np.float32(lift.reach), lift.height.reshape(-1), lift.extent, lift.along.reshape(-1),
             len(lift.along), np.float32(lift.length), np.float32(lift.full), self._first, self._last, self._line,
-            self._vertices, self._flat, self._blocks, self._boxes, self._tolerances, _RAMP, self._depth, self._uv,
-            width, height,
+            self._vertices, self._flat, self._blocks, self._boxes, self._tolerances, _RAMP, self._pixels.depth,
+            self._pixels.uv, width, height,
         )  # fmt: skip
         count = self._see_silhouettes(texture, listed)
         if count > len(self._silhouettes):
@@ -174,11 +167,11 @@ class Canvas:
 
     def _see_silhouettes(self, texture: Pyramid | None, listed: int) -> int:
         distance, reach = self._distance(texture)
-        per_cell = np.float32(self._grid.step / _shading_kernels.DISTANCE_TEXELS)
+        per_cell, pixels = np.float32(self._grid.step / _shading_kernels.DISTANCE_TEXELS), self._pixels
         return int(
             _silhouette_kernels.see_silhouettes(
-                self._uv, self.width, self.height, self._jump, distance, _shading_kernels.DISTANCE_SIDE, reach,
-                per_cell, len(self._silhouettes), self._edge, self._work, self._slot, self._near, self._tiles,
+                pixels.uv, self.width, self.height, self._jump, distance, _shading_kernels.DISTANCE_SIDE, reach,
+                per_cell, len(self._silhouettes), pixels.edge, pixels.work, pixels.slot, pixels.near, pixels.tiles,
                 self._silhouettes, self._vertices, self._flat, self._grid.stride, self._grid.present, self._blocks,
                 self._boxes, listed, _OFFSETS, self._samples,
             )
@@ -192,7 +185,7 @@ class Canvas:
     @property
     def uv(self) -> npt.NDArray[np.float32]:
         """(2, h, w) u and v of the place that each pixel saw, in cells of the step; -1e30 where none."""
-        return self._uv.reshape(2, self.height, self.width)
+        return self._pixels.uv[: 2 * self.width * self.height].reshape(2, self.height, self.width)
 
     def draw(
         self, texture: Pyramid, light: npt.NDArray[np.float32] = FLAT_LIGHT, *, grey: bool = False
@@ -214,16 +207,19 @@ class Canvas:
             Red, green, blue premultiplied by alpha; alpha; shadow. A view that the next call overwrites.
         """
         colours = 1 if grey else 3
-        layer = self._pixels.layer((self.height, self.width, colours + 2))
+        shape = (self.height, self.width, colours + 2)
+        if math.prod(shape) > len(self._layer):
+            self._layer = np.zeros(math.prod(shape), np.float32)
+        layer = self._layer[: math.prod(shape)].reshape(shape)
         _shading_kernels.draw_layer(*self.drawing(texture, light), colours, layer.reshape(-1))  # type: ignore[call-arg]
         return layer
 
     def drawing(self, texture: Pyramid, light: npt.NDArray[np.float32]) -> tuple[Any, ...]:
         """What `look_up` and `shade_span` want, but for the row and its columns."""
         return (
-            self._uv, self._slot, self.width, self.height, self._vertices, self._grid.stride, self._grid.step,
-            self._jump, self._samples, texture.texels, texture.starts, texture.sides, light.reshape(-1),
-            int(len(light) ** 0.5), self._lookups, self._places, self._row,
+            self._pixels.uv, self._pixels.slot, self.width, self.height, self._vertices, self._grid.stride,
+            self._grid.step, self._jump, self._samples, texture.texels, texture.starts, texture.sides,
+            light.reshape(-1), int(len(light) ** 0.5), self._lookups, self._places, self._row,
         )  # fmt: skip
 
     def _distance(self, texture: Pyramid | None) -> tuple[npt.NDArray[np.uint8], int]:
@@ -249,34 +245,15 @@ _EVERYWHERE = np.zeros(_shading_kernels.DISTANCE_SIDE**2, np.uint8)
 
 
 class _Pixels:
-    """Pixel buffers that grow, never shrink."""
+    """What a canvas keeps of the pixels of a window, for so many of them; a window of fewer uses the first."""
 
-    def __init__(self) -> None:
-        self._flat = self._layer = np.zeros(0, np.float32)
-        self._shape = (-1, -1)
-        self._parts: tuple[npt.NDArray[Any], ...] = ()
-
-    def of(self, height: int, width: int) -> tuple[npt.NDArray[Any], ...]:
-        """Depth (n,), uv (2 n,), slot (n,), edge (n,), work (2 n + 16,), near (n,), tiles of 8 x 8 and a row of eight
-        channels."""
-        if self._shape == (height, width):
-            return self._parts
-        n, tiles = height * width, ((height + 7) // 8) * ((width + 7) // 8)
-        sizes = [n, 2 * n, n, n // 4 + 1, n // 2 + 5, n // 4 + 1, tiles // 4 + 1, 8 * width]
-        starts = np.cumsum([0, *sizes])
-        if starts[-1] > len(self._flat):
-            self._flat = np.zeros(starts[-1], np.float32)
-        depth, uv, slot, edge, work, near, tile, row = (self._flat[a:b] for a, b in pairwise(starts))
-        flags = (part.view(np.uint8) for part in (edge, work, near, tile))
-        bytes_of = (part[:k] for part, k in zip(flags, (n, 2 * n + 16, n, tiles), strict=True))
-        self._shape, self._parts = (height, width), (depth, uv, slot.view(np.int32), *bytes_of, row)
-        return self._parts
-
-    def layer(self, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-        n = math.prod(shape)
-        if n > len(self._layer):
-            self._layer = np.zeros(n, np.float32)
-        return self._layer[:n].reshape(shape)
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.depth = np.zeros(room + 8, np.float32)  # kernels look eight numbers at a time
+        self.uv = np.zeros(2 * room + 8, np.float32)  # u and v of the place seen, in cells; -1e30 where none
+        self.slot = np.zeros(room, np.int32)  # number of a silhouette pixel, else PLAIN or EMPTY
+        self.edge, self.near, self.work = (np.zeros(size, np.uint8) for size in (room, room, 2 * room + 16))
+        self.tiles = np.zeros(room + 16, np.uint8)  # of 8 x 8; as many as pixels where the window is a line
 
 
 @dataclass(frozen=True)
@@ -327,17 +304,6 @@ def tolerance_of(cell_px: float) -> float:
     return float((NEWTON_PX * cell_px**2 / 4) ** (1 / 3))
 
 
-def texel_spacing(position_map: PositionMap) -> float:
-    """Pixels between neighbouring texels, about: the distance of the outer eye corners by their 99 texels."""
-    corners = []
-    positions = position_map.every(SAMPLED)
-    for v, u in _EYE_CORNERS:
-        i, j = v // SAMPLED, u // SAMPLED
-        near = positions[i : i + 2, j : j + 1 + u % SAMPLED].reshape(-1, 3).tolist()  # with the corner in their middle
-        corners.append([sum(values) / len(near) for values in zip(*near, strict=True)])
-    return math.dist(*corners) / (_EYE_CORNERS[1][1] - _EYE_CORNERS[0][1])
-
-
 def window_of(
     position_map: PositionMap,
     shape: tuple[int, int],
@@ -363,7 +329,7 @@ def window_of(
         return Window(0, 0, 0, 0)
     # Between the texels that were looked at the surface reaches a little further.
     scale = float(matrix[0, 0] ** 2 + matrix[0, 1] ** 2) ** 0.5
-    margin = 2 + WINDOW_STEP * texel_spacing(position_map) * scale
+    margin = 2 + WINDOW_STEP * position_map.texel_px * scale
     left, right = (min(max(side, 0.0), shape[1]) for side in (left - margin, right + margin))
     top, bottom = (min(max(side, 0.0), shape[0]) for side in (top - margin, bottom + margin))
     first_x, first_y = math.floor(left), math.floor(top)

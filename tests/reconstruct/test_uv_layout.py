@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from masksynth.arrays import Pose, Validity
 from masksynth.errors import ShapeError
@@ -239,7 +240,9 @@ def test_what_lies_between_the_places_of_a_plane_is_the_plane():
 def test_the_map_is_a_matrix_product_filled_in_between():
     mesh = (generic_mesh() * 90 + [120, 300, 5]).astype(np.float32)
     operator, head = _operator(), head_of_mesh(mesh)
-    grid = operator.from_mesh.toarray() @ mesh + operator.offsets @ (head.scale * head.rotation.T)
+    first, columns, weights = operator.from_mesh
+    sparse = csr_matrix((weights, columns, first), (operator.side**2, len(mesh)))
+    grid = sparse @ mesh + operator.offsets @ (head.scale * head.rotation.T)
     by_columns = grid.astype(np.float32).reshape(operator.side, operator.side, 3)
     slow = refined(by_columns.transpose(1, 0, 2), 256)
     assert np.abs(position_map_from_mesh(mesh).positions - slow).max() < 1e-3
