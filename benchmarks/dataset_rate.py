@@ -30,9 +30,6 @@ from masksynth.batch.part import part_path, write_part
 from masksynth.batch.photo import PhotoWalk
 from masksynth.batch.run import Silent
 from masksynth.datasets import FaceDataset, Protocol, open_dataset
-from masksynth.errors import MasksynthError
-from masksynth.photos import read_photo
-from masksynth.reconstruct.facemesh import FaceMeshReconstructor
 from masksynth.store import SPECTRA, Header, Rows, StoreWriter, open_store
 from masksynth.template import resolve_templates
 
@@ -53,8 +50,8 @@ def plan_of(root: Path, photos: int, *, only: str | None = None, **config: objec
 def rate(root: Path, photos: int) -> None:
     """Processor milliseconds a photo by stage, beside the floor, for each kind of photo.
 
-    The floor of each part (decode, detector, mesh network alone) is taken, and the part written as a worker does, with
-    and without a cache, LOOKS times in turn; the quickest of each counts, so that other work on the machine does not.
+    Parts are written as a worker does, with and without a cache, LOOKS times in turn; the quickest of each counts, so
+    that other work on the machine does not. The floor is what decoding, the detector and the mesh network take in it.
     """
     for only, what in (("nir", "NIR, masked"), ("vis", "VIS, masked"), ("vis", "VIS, clean")):
         masked = "vis" if what == "VIS, masked" else "nir"
@@ -65,16 +62,14 @@ def rate(root: Path, photos: int) -> None:
             stages["join and verify"] = _joining(large, Path(name))
         suffix = Path(plan.photos[0].path).suffix
         floor = sum(stages[stage] for stage in FLOOR)
-        beyond = stages["part"] - floor + stages["join and verify"]
+        total = stages["part"] + stages["join and verify"]
         listed = {stage: stages[stage] for stage in ("align", "mask", "write", "join and verify") if stage in stages}
-        listed["else"] = beyond - sum(listed.values())
-        total = floor + beyond
+        listed["else"] = total - floor - sum(listed.values())
         print(f"{what} ({suffix}): {total:.2f} ms a photo, {2000 / total:.0f} photos/s on two such cores")
         print(f"    floor {floor:.2f}: " + ", ".join(f"{stage} {stages[stage]:.2f}" for stage in FLOOR))
-        print(f"    beyond it {beyond:.2f}: " + ", ".join(f"{stage} {value:.2f}" for stage, value in listed.items()))
-        cached, least = (
-            stages[stage] + stages["join and verify"] for stage in ("part from a cache", "decode and write")
-        )
+        print(f"    beyond it {total - floor:.2f}: " + ", ".join(f"{stage} {ms:.2f}" for stage, ms in listed.items()))
+        cached = stages["part from a cache"] + stages["join and verify"]
+        least = stages["decode"] + stages["write"] + stages["join and verify"]
         print(f"    from a cache {cached:.2f}, {100 * least / cached:.0f} % of the rate of decode + write alone")
 
 
@@ -88,42 +83,42 @@ def _stages(plan: Plan, folder: Path) -> dict[str, float]:
     """Stage → mean over the photos, each part in the quickest of LOOKS, in ms of processor time."""
     walk, kept = PhotoWalk.of_plan(plan), PhotoWalk.of_plan(plan, folder / "cache")
     walk.clock = kept.clock = time.process_time
-    mesh, form = FaceMeshReconstructor(), part_form(plan)
-    total: dict[str, float] = {}
+    within: list[float] = []  # of each call at work, seconds of those that it calls
+    _time(walk.detector, "detect", "detector", walk, within)
+    _time(walk.reconstructor, "fit", "mesh network", walk, within)
+    total, form = dict[str, float](), part_form(plan)
     for k in range(plan.parts):
-        photos, least = plan.part(k), dict[str, dict[str, float]]()
+        least: dict[str, dict[str, float]] = {}
         for look in range(LOOKS + 1):
-            floor = dict.fromkeys(FLOOR, 0.0)
-            for photo in photos:
-                moments = [time.process_time()]
-                try:
-                    rgb = read_photo(plan.root / photo.path).rgb
-                    moments.append(time.process_time())
-                    found = walk.detector.detect(rgb)
-                    moments.append(time.process_time())
-                    for detection in found[:1]:
-                        mesh.fit(rgb, detection)
-                except MasksynthError:
-                    pass  # skipped by the run, too
-                moments.append(time.process_time())
-                for stage, spent in zip(FLOOR, np.diff(moments), strict=False):
-                    floor[stage] += spent
-            passes = {"floor": floor}
             for what, function in (("part from a cache", kept), ("part", walk)):
                 function.seconds.clear()
                 begun = time.process_time()
-                write_part(part_path(folder, k), k, photos, function, form)
-                passes[what] = {what: time.process_time() - begun, **function.seconds}
-            if look:  # the first one loads and compiles, and fills the cache
-                for what, spent in passes.items():
-                    if what not in least or sum(spent.values()) < sum(least[what].values()):
-                        least[what] = spent
-        stages = {stage: value for stage, value in least["part"].items() if stage not in ("decode", "find face")}
-        stages |= least["floor"] | {"part from a cache": least["part from a cache"]["part from a cache"]}
-        stages["decode and write"] = stages["decode"] + stages["write"]
+                write_part(part_path(folder, k), k, plan.part(k), function, form)
+                spent = {what: time.process_time() - begun, **function.seconds}
+                if look and (what not in least or spent[what] < least[what][what]):  # the first one loads and compiles
+                    least[what] = spent
+        stages = least["part"] | {"part from a cache": least["part from a cache"]["part from a cache"]}
         for stage, value in stages.items():
             total[stage] = total.get(stage, 0.0) + value
     return {stage: 1000 * value / len(plan.photos) for stage, value in total.items()}
+
+
+def _time(of: object, method: str, stage: str, walk: PhotoWalk, within: list[float]) -> None:
+    """Have calls of a method note their time as a stage, without that of timed calls that they make themselves."""
+    call = getattr(of, method)
+
+    def timed(*arguments: object) -> object:
+        within.append(0.0)
+        begun = time.process_time()
+        try:
+            return call(*arguments)
+        finally:
+            spent = time.process_time() - begun
+            walk.seconds[stage] = walk.seconds.get(stage, 0.0) + spent - within.pop()
+            if within:
+                within[-1] += spent
+
+    setattr(of, method, timed)
 
 
 def _joining(plan: Plan, folder: Path) -> float:
