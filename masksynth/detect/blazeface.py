@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from masksynth.arrays import Box, Detection, Photo8
 from masksynth.detect.boxes import merged
-from masksynth.detect.halving import halved, halvings
+from masksynth.detect.halving import halved, halvings, planes_of
 from masksynth.detect.tflite import TfliteNetwork
 
 SIDE = 128  # of the network's input
@@ -78,12 +78,13 @@ def letterboxed(rgb: Photo8, side: int) -> tuple[Photo8, npt.NDArray[np.float64]
     import cv2
 
     times = halvings(rgb.shape, side)
-    small = halved(rgb, times)
+    small = halved(planes_of(rgb), times)
     height, width = small.shape[:2]
     factor = side / max(height, width)
     new_width, new_height = max(1, round(width * factor)), max(1, round(height * factor))
     left, top = (side - new_width) // 2, (side - new_height) // 2
     square = np.zeros((side, side, 3), np.uint8)
-    square[top : top + new_height, left : left + new_width] = cv2.resize(small, (new_width, new_height))
+    inside = cv2.resize(small, (new_width, new_height))
+    square[top : top + new_height, left : left + new_width] = inside if inside.ndim == 3 else inside[:, :, None]
     scale = np.array([new_width / width, new_height / height]) / (1 << times)
     return square, scale, np.array([left, top], np.float64)

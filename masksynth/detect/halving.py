@@ -1,12 +1,25 @@
-"""Making pictures smaller by means of four, which costs a fraction of averaging over areas of any size."""
+"""Making pictures smaller by means of four, which costs a fraction of averaging over areas of any size; and grey ones
+as one plane, at a third of the work, whatever their shape says."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from masksynth.arrays import Photo8
 
 
+def in_colour(grey: Photo8) -> Photo8:
+    """(H, W, 3) of (H, W) uint8: a read-only view whose three channels are one plane."""
+    return np.broadcast_to(grey[:, :, None], (*grey.shape, 3))
+
+
+def planes_of(rgb: Photo8) -> Photo8:
+    """(H, W) where `in_colour` made the picture, else the picture itself."""
+    return rgb[:, :, 0] if rgb.ndim == 3 and rgb.strides[2] == 0 else rgb
+
+
 def halved(rgb: Photo8, times: int) -> Photo8:
-    """(H, W, 3) uint8 with each side halved so many times; a last row or column without a partner is left out."""
+    """(H, W, 3), or (H, W), uint8 with each side halved so often; a last row or column without a partner is left out."""
     import cv2
 
     for _ in range(times):

@@ -13,7 +13,7 @@ import numpy as np
 
 from masksynth.arrays import Box, Detection, Photo8
 from masksynth.detect.boxes import distinct
-from masksynth.detect.halving import halved, halvings
+from masksynth.detect.halving import halved, halvings, in_colour, planes_of
 
 Look = Callable[[Photo8], list[Detection]]  # one pass of a detector over a picture
 Accepted = Callable[[list[Detection]], bool]  # whether these are upright faces
@@ -132,12 +132,12 @@ def _shrunk(rgb: Photo8, limit: int) -> tuple[Photo8, float]:
     if max(rgb.shape[:2]) <= limit:
         return rgb, 1.0
     times = halvings(rgb.shape, limit)
-    small = halved(rgb, times)
+    small = halved(planes_of(rgb), times)
     factor = min(limit / max(small.shape[:2]), 1.0)
     if factor < 1:
         size = (max(1, round(small.shape[1] * factor)), max(1, round(small.shape[0] * factor)))
         small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    return small, factor / (1 << times)
+    return small if small.ndim == 3 else in_colour(small), factor / (1 << times)
 
 
 def _shifted(detection: Detection, dx: float, dy: float) -> Detection:

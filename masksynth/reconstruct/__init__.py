@@ -9,6 +9,7 @@ import numpy as np
 
 from masksynth.arrays import Detection, Photo8, Reconstruction
 from masksynth.detect import Detector, SearchingDetector, check_rgb
+from masksynth.detect.halving import in_colour
 from masksynth.errors import ConfigError, NoFaceError
 
 RECONSTRUCTORS = ("facemesh", "prnet")
@@ -97,9 +98,7 @@ def find_faces(
 def _find_faces(
     pixels: Photo8, detector: Detector, reconstructor: Reconstructor
 ) -> tuple[list[Reconstruction], list[str]]:
-    import cv2  # not before there is a face to find: nothing else here needs it
-
-    rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8) if pixels.ndim == 2 else pixels
+    rgb = in_colour(pixels) if pixels.ndim == 2 else pixels
     check_rgb(rgb)
     if not isinstance(detector, SearchingDetector) or not getattr(reconstructor, "judges", False):
         return _reconstructed(rgb, detector.detect(rgb), reconstructor)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from masksynth.arrays import Detection, Matrix, Photo8, Points3
-from masksynth.detect.halving import halved, halvings
+from masksynth.detect.halving import halved, halvings, planes_of
 
 SIDE = 192  # of the network's input
 REGION = 1.5  # side of the region in longer sides of the face's box
@@ -113,8 +114,9 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
     corner = region.centre - (region.side - 1) / 2
     if region.angle == 0 and region.side == round(region.side) and (corner == np.round(corner)).all():
         (left, top), side = corner.astype(int).tolist(), round(region.side)
-        crop = halved(_cut(rgb, left, top, side, side), _halvings(side))
-        return np.asarray(cv2.resize(crop, (SIDE, SIDE)), np.uint8), photo_from_crop
+        crop = halved(_cut(planes_of(rgb), left, top, side, side), _halvings(side))
+        return _in_three(cv2.resize(crop, (SIDE, SIDE))), photo_from_crop
+    rgb = planes_of(rgb)
     part, small_from_crop = rgb, photo_from_crop.copy()
     times = _halvings(region.side)
     if times:
@@ -128,7 +130,14 @@ def crop_region(rgb: Photo8, region: Region) -> tuple[Photo8, Matrix]:
         small_from_crop = photo_from_crop / unit
         small_from_crop[:, 2] = (photo_from_crop[:, 2] - low + 0.5) / unit - 0.5
     crop = cv2.warpAffine(part, small_from_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # type: ignore[assignment]
-    return np.asarray(crop, np.uint8), photo_from_crop
+    return _in_three(crop), photo_from_crop
+
+
+def _in_three(crop: Any) -> Photo8:
+    """(SIDE, SIDE, 3) of that, or of a grey one."""
+    import cv2
+
+    return np.asarray(crop if crop.ndim == 3 else cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _halvings(side: float) -> int:
@@ -141,7 +150,7 @@ def _cut(rgb: Photo8, left: int, top: int, width: int, height: int) -> Photo8:
     inside = rgb[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     if inside.shape[:2] == (height, width):
         return inside
-    whole = np.zeros((height, width, 3), np.uint8)
+    whole = np.zeros((height, width, *rgb.shape[2:]), np.uint8)
     y, x = max(-top, 0), max(-left, 0)
     whole[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     return whole
