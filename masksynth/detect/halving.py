@@ -19,7 +19,7 @@ def planes_of(rgb: Photo8) -> Photo8:
 
 
 def halved(rgb: Photo8, times: int) -> Photo8:
-    """(H, W, 3), or (H, W), uint8 with each side halved so often; a last row or column without a partner is left out."""
+    """(H, W, 3), or (H, W), uint8, each side halved so often; a last row or column without a partner is left out."""
     import cv2
 
     for _ in range(times):
