@@ -121,7 +121,7 @@ def prepare_folder(plan: Plan, out: Path, force: bool) -> Path:
         if _plan_of(marker) is None:
             (folder / "templates").mkdir(exist_ok=True)
             for index, template in enumerate(plan.templates):
-                save_template(_template_path(folder, index), template)
+                save_template(_template_path(folder, index), template, compress_level=1)
             values = {"plan_sha256": plan.sha256, "parts": plan.parts, "config": asdict(plan.config)}
             write_bytes(marker, json.dumps(values, indent=1).encode())
     except OSError as error:
