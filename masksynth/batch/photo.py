@@ -207,5 +207,6 @@ def _place(photo: PlannedPhoto) -> Detection | None:
 def _distance(face: Reconstruction, place: Detection) -> float:
     """How far the middle of the face's five points is from that of the place, in halves of the place's size."""
     box = place.box
-    x, y = face.five_points.mean(0).tolist()
-    return math.hypot(x - (box.left + box.right) / 2, y - (box.top + box.bottom) / 2) / (max(box.width, box.height) / 2)
+    x, y = face.five_points.sum(0).tolist()
+    middle = box.centre
+    return math.hypot(x / 5 - middle[0], y / 5 - middle[1]) / (max(box.width, box.height) / 2)

@@ -87,5 +87,5 @@ def load_detector(name: str = "blazeface") -> Detector:
 
 def check_rgb(rgb: Photo8) -> None:
     """Raise ShapeError unless `rgb` is (H, W, 3) uint8."""
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name != "uint8":
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != "uint8":
         raise ShapeError(f"a picture to search is (H, W, 3) uint8, got {rgb.shape} {rgb.dtype}")

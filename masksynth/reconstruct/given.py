@@ -61,20 +61,19 @@ def detection_of_points(points: npt.NDArray[np.floating] | Sequence[Sequence[flo
     p = np.asarray(points, np.float64)
     if p.ndim != 2 or p.shape[1] != 2 or len(p) not in COUNTS:
         raise ShapeError(f"points are (K, 2) with K of {', '.join(map(str, COUNTS))}, got {p.shape}")
-    if not np.isfinite(p).all() or np.ptp(p, axis=0).max() < 2:
+    box = _box_of(p)
+    if not np.isfinite(p).all() or max(box.width, box.height) < 2:
         raise ShapeError("the points are not finite or all lie in one place")
-    if np.abs(p).max() > FAR:
+    if max(map(abs, (box.left, box.top, box.right, box.bottom))) > FAR:
         raise ShapeError(
             f"a point has the coordinate {p.flat[np.abs(p).argmax()]:g}, farther out than any photo reaches"
         )
     if len(p) == 106:
-        eyes, whole = p[list(EYES_106)], p
+        eyes = p[list(EYES_106)]
     elif len(p) == 68:
-        eyes, whole = np.stack([p[36:42].mean(0), p[42:48].mean(0)]), p
+        eyes = np.stack([p[36:42].mean(0), p[42:48].mean(0)])
     else:
-        eyes, whole = p[:2], _whole_face(p)
-    low, high = whole.min(0), whole.max(0)
-    box = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        eyes, box = p[:2], _box_of(_whole_face(p))
     return Detection(box, 1.0, eyes.astype(np.float32), given=True)
 
 
@@ -147,20 +146,25 @@ def read_faces(path: Path, photo: Path) -> list[Detection]:
     return faces
 
 
+def _box_of(points: npt.NDArray[np.float64]) -> Box:
+    """Round (K, 2) points."""
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    return Box(left, top, right, bottom)
+
+
 def _whole_face(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(68, 2): the generic face's landmarks, moved, turned and scaled to fit 2 or 5 points (5: also in depth)."""
     # In complex numbers a similarity is w = a z + b, and least squares for a is one division; z has its mean at 0.
-    w = points @ [1, 1j]
-    middle = w.mean()
-    best = np.zeros(0, np.complex128)
-    least = np.inf
+    w = np.ascontiguousarray(points).view(np.complex128)[:, 0]
+    middle = w.sum() / len(w)
+    best, least = np.zeros(0, np.complex128), np.inf
     for yaw in YAWS_DEG if len(points) > 2 else YAWS_DEG[:1]:
         whole, own, spread = _generic_face(len(points), yaw)
         factor = np.vdot(own, w - middle) / spread
-        misfit = float((np.abs(factor * own + middle - w) ** 2).sum())
+        misfit = float((np.abs(factor * own + middle - w) ** 2).sum()) if len(points) > 2 else 0.0
         if misfit < least:
             best, least = factor * whole + middle, misfit if yaw else misfit * BETTER**2
-    return np.stack([best.real, best.imag], axis=1)
+    return best.view(np.float64).reshape(-1, 2)
 
 
 @functools.cache
