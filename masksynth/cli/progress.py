@@ -97,8 +97,11 @@ class Progress:
 
     def _line(self) -> str:
         share = f" ({100 * self._done / self._total:.0f} %)" if self._total else ""
-        text = f"{self._what}: {self._done:,} of {self._total:,}{share}, {self._rate_text()}"
+        text = f"{self._what}: {self._done:,} of {self._total:,}{share}"
         left = self._total - self._done
+        if left > 0 and self._first is not None and self._done == self._first[1]:
+            return text  # the first are done, and took as long as starting up
+        text += f", {self._rate_text()}"
         if left > 0 and self.rate > 0:
             end = datetime.now() + timedelta(seconds=left / self.rate)
             today = end.date() == datetime.now().date()

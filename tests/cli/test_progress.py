@@ -26,6 +26,21 @@ def test_a_log_gets_plain_lines_with_rate_and_end_time(monkeypatch: pytest.Monke
     assert "\x1b" not in stream.getvalue()
 
 
+def test_the_first_steps_say_nothing_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come after starting up, which takes as long for a thousand as for a million."""
+    clock = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        progress.begin("photos", 1000)
+        for steps in (2, 498):
+            clock[0] += 10
+            progress.advance(steps)
+    first, second, *_ = stream.getvalue().splitlines()
+    assert first.endswith(" photos: 2 of 1,000 (0 %)")
+    assert re.search(r"photos: 500 of 1,000 \(50 %\), 50/s, done at about", second)
+
+
 def test_work_that_is_to_be_done_again_has_no_rate_below_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
