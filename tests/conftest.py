@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import masksynth.cli  # noqa: F401 - before numpy: products on two threads round otherwise than a command's on one
+
 NOBODY = 65534
 
 
