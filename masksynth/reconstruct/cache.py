@@ -27,7 +27,7 @@ from masksynth.arrays import Box, Detection, Photo8, Reconstruction
 from masksynth.errors import MasksynthError, OutputError
 from masksynth.reconstruct.uv_layout import face_region
 
-FORM = "masksynth-faces/6"  # raised whenever the same picture and settings would give other faces
+FORM = "masksynth-faces/5"  # raised whenever the same picture and settings would give other faces
 LEVELS = 65535
 DIGEST = 32  # bytes of SHA-256, in front of what it is of
 

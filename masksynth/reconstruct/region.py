@@ -13,12 +13,9 @@ from masksynth.detect.halving import halved, halvings, planes_of
 
 SIDE = 192  # of the network's input
 REGION = 1.5  # side of the region in longer sides of the face's box
-BLAZEFACE_POINTS, BLAZEFACE_LOW, BLAZEFACE_SMALL = 6, 0.021, 1.05
-"""BlazeFace's boxes, known by their six points, lie lower than the mesh's, by this share of the region's side, and are
-smaller, by this factor: medians over real and generated photos. In profile they are not."""
 OUTER_EYES = (33, 263)  # mesh points, image-left, image-right
 PROFILE = 0.5  # eyes nearer to each other than this share of their distance from the mouth do not say what is level
-SAME_SIDE, SAME_CENTRE, SAME_ANGLE_DEG = 0.065, 0.034, 4.0
+SAME_SIDE, SAME_CENTRE, SAME_ANGLE_DEG = 0.08, 0.04, 4.0
 """A region that differs by less in its side, its centre (in sides) and its angle is as good as another."""
 LEVEL_DEG = 2.5  # a region turned by less is as good as an upright one, whose picture costs a sixth
 SPECK = 8  # a region of more photos' sides shows nothing: the photo would be 24 pixels in it
@@ -58,16 +55,11 @@ def region_of_detection(detection: Detection) -> Region:
     if len(points) >= 2:
         across = points[1] - points[0]
         angle = float(np.arctan2(across[1], across[0]))
-    profile = in_profile(detection)
-    if profile:
+    if in_profile(detection):
         down = points[3] - (points[0] + points[1]) / 2
         angle = float(np.arctan2(-down[0], down[1]))
     box = detection.box
-    centre, side = np.array(box.centre), REGION * max(box.width, box.height)
-    if len(points) == BLAZEFACE_POINTS and not (detection.given or profile):
-        centre += BLAZEFACE_LOW * side * np.array([np.sin(angle), -np.cos(angle)])
-        side *= BLAZEFACE_SMALL
-    return Region(centre, side, angle)
+    return Region(np.array(box.centre), REGION * max(box.width, box.height), angle)
 
 
 def near_by(region: Region) -> list[Region]:
