@@ -415,7 +415,7 @@ def find_surface(
 ):  # fmt: skip
     """All that leads to the place that each pixel of a window sees; the arguments are those of the kernels called.
     Returns the number of blocks listed."""
-    for k in range(width * height):
+    for k in range(width * height + 8):  # draw_cell compares eight at a time, beyond the last pixel too
         depth[k] = NOTHING
     for k in range(2 * width * height):
         uv[k] = NOTHING

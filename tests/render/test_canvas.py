@@ -129,7 +129,8 @@ def test_what_a_canvas_saw_before_changes_nothing(shape):
         used.draw(waves(3))
         for room in vars(used._pixels).values():
             if isinstance(room, np.ndarray):
-                room.view(np.uint8)[:] = 0xFF  # NaN, and flags that mean nothing
+                kind = np.uint32 if room.itemsize == 4 else np.uint8
+                room.view(kind)[:] |= kind(0xF8F8F8F8 & np.iinfo(kind).max)  # NaN, and flags that mean nothing
     texture = template_pyramid()
     for yaw in (0, 55):
         face, fresh = posed(yaw, interocular=60, centre=(45, 40)).position_map, Canvas()
